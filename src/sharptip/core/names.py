@@ -1,0 +1,88 @@
+"""The one table of channel names, the SI units each may be held in, and how vendors call them."""
+
+from __future__ import annotations
+
+import re
+
+# name → SI units it may have (the first is the usual one); an uncalibrated signal stays in volts.
+UNITS: dict[str, tuple[str, ...]] = {
+    "height": ("m",),
+    "height_sensor": ("m",),
+    "height_error": ("m", "V"),
+    "deflection": ("m", "V"),
+    "amplitude": ("m", "V"),
+    "amplitude_error": ("m", "V"),
+    "phase": ("rad", "V"),
+    "frequency": ("Hz",),
+    "frequency_shift": ("Hz",),
+    "excitation": ("V",),
+    "dissipation": ("W", "J", "V"),
+    "current": ("A", "V"),
+    "log_current": ("1", "A", "V"),
+    "bias": ("V",),
+    "conductance": ("S", "A/V", "A", "V"),
+    "lateral_force": ("N", "m", "V"),
+    "force": ("N",),
+    "adhesion": ("N", "V"),
+    "stiffness": ("N/m",),
+    "modulus": ("Pa",),
+    "deformation": ("m",),
+    "energy_loss": ("J",),
+    "peak_force": ("N",),
+    "potential": ("V",),
+    "piezo_response": ("m", "V", "m/V"),
+    "quality_factor": ("1",),
+    "temperature": ("K",),
+    "lockin_x": ("V", "A", "m"),
+    "lockin_y": ("V", "A", "m"),
+    "tip_x": ("m",),
+    "tip_y": ("m",),
+    "piezo": ("m", "V"),
+    "intensity": ("arb", "1", "V"),
+    "mask": ("1",),
+}
+
+REPEATS = ("direction", "time", "frequency", "bias", "distance", "site", "curve", "sample", "z")  # promise 4
+
+# A vendor's wording → our name; the first pattern that matches decides. Lower-case, without direction words.
+_PATTERNS: tuple[tuple[str, str], ...] = (
+    (r"height.*sensor|zsensor|z sensor|measured.*height|height \(measured", "height_sensor"),
+    (r"height error|error signal|peak force error", "height_error"),
+    (r"amplitude error|amp(litude)?.*setpoint error", "amplitude_error"),
+    (r"log ?current", "log_current"),
+    (r"freq(uency)?[ _]?shift|oc m1 freq|delta ?f\b|\bdf\b", "frequency_shift"),
+    (r"lateral|friction|horizontal deflection|hor\. deflection", "lateral_force"),
+    (r"adhesion", "adhesion"),
+    (r"modulus|young", "modulus"),
+    (r"deformation|indentation", "deformation"),
+    (r"dissipation|energy loss|energy", "energy_loss"),
+    (r"peak ?force", "peak_force"),
+    (r"stiffness|slope", "stiffness"),
+    (r"potential|kelvin|cpd|surface pot", "potential"),
+    (r"quality|q.?factor", "quality_factor"),
+    (r"excitation|drive amplitude", "excitation"),
+    (r"topo|height|^z$|^z-axis|z-height|^z[ (]", "height"),
+    (r"current|^i$", "current"),
+    (r"phase|phas", "phase"),
+    (r"deflection|vertical", "deflection"),
+    (r"ampl|^mag$|^r$", "amplitude"),
+    (r"freq", "frequency"),
+    (r"^bias|bias voltage", "bias"),
+    (r"di/dv|conductance", "conductance"),
+    (r"temperature", "temperature"),
+)
+
+
+def standard(vendor_name: str) -> str:
+    """The name a channel has here for what the vendor called it; the vendor's own, made safe, if it is not known.
+
+    >>> standard("Topography"), standard("ZSensor"), standard("LI Demod 1 X")
+    ('height', 'height_sensor', 'li_demod_1_x')
+    """
+    plain = re.sub(r"[_\s]+", " ", vendor_name).strip().lower()
+    plain = re.sub(r"\b(re)?trace\b|\bforward\b|\bbackward\b|\((fwd|bwd)\)", "", plain).strip()
+    for pattern, name in _PATTERNS:
+        if re.search(pattern, plain):
+            return name
+    safe = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
+    return safe if safe[:1].isalpha() else f"channel_{safe}".rstrip("_")
