@@ -17,9 +17,8 @@ from typing import Any, TypeVar
 
 import xarray as xr
 
-from .errors import ScanError
-
 from .. import __version__ as VERSION
+from .errors import ScanError
 
 F = TypeVar("F", bound=Callable[..., xr.Dataset])
 

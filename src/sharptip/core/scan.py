@@ -37,7 +37,9 @@ def from_grid(grid: Grid, source: str = "", format: str = "") -> xr.Dataset:
         for c in grid.channels
     }
     scan = xr.Dataset(variables, coords)
-    scan.attrs = {"name": grid.name, "source": source, "format": format, "header": _json(grid.header)} | dict(grid.attrs)
+    scan.attrs = {"name": grid.name, "source": source, "format": format, "header": _json(grid.header)} | dict(
+        grid.attrs
+    )
     if any(axis.unit == PIXEL for axis in grid.axes.values()):
         scan.attrs["size"] = "unknown"
     scan.attrs.setdefault("history", json.dumps([entry("read", {"source": source, "format": format})]))
@@ -45,7 +47,12 @@ def from_grid(grid: Grid, source: str = "", format: str = "") -> xr.Dataset:
 
 
 def scan_of(
-    height: np.ndarray, pixel_size: float | tuple[float, float], *, name: str = "", channel: str = "height", unit: str = "m"
+    height: np.ndarray,
+    pixel_size: float | tuple[float, float],
+    *,
+    name: str = "",
+    channel: str = "height",
+    unit: str = "m",
 ) -> xr.Dataset:
     """A scan of one channel from an array, for notebooks, simulators and tests.
 
@@ -107,7 +114,9 @@ def _check_axis(scan: xr.Dataset, axis: str) -> None:
     unit, values = scan[axis].attrs["units"], scan[axis].values
     unknown = scan.attrs.get("size") == "unknown"
     if unit != (PIXEL if unknown else "m"):
-        raise UnitError(f"promise 2: axis {axis!r} is in {unit!r}; it is in {'pixels (px)' if unknown else 'metres (m)'}")
+        raise UnitError(
+            f"promise 2: axis {axis!r} is in {unit!r}; it is in {'pixels (px)' if unknown else 'metres (m)'}"
+        )
     if not np.isfinite(values).all() or (len(values) > 1 and not (np.diff(values) > 0).all()):
         raise ScanError(f"promise 2: axis {axis!r} is not ascending; flip the data along {axis!r}")
 
@@ -121,7 +130,9 @@ def pixel_size(scan: xr.Dataset) -> tuple[float, float]:
         if axis not in scan.coords:
             raise ScanError(f"{label(scan)} has no {axis!r} axis; it is not an image")
         values = scan[axis].values
-        sizes.append(float(values[1] - values[0]) if len(values) > 1 else float(scan[axis].attrs.get("spacing", np.nan)))
+        sizes.append(
+            float(values[1] - values[0]) if len(values) > 1 else float(scan[axis].attrs.get("spacing", np.nan))
+        )
     return sizes[0], sizes[1]
 
 
