@@ -1,1 +1,26 @@
-""""""
+"""The Model, the one loop, metrics with intervals, and the contract checkers.
+
+Names are imported when first used: a recipe can be listed without waiting for torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from .recipe import Claim, Example, Port, Recipe
+
+_LAZY = {
+    "Model": "model",
+    "OutOfRange": "model",
+    "check_recipe": "check_recipe",
+    "BrokenPromise": "check_recipe",
+    "check_reader": "check_reader",
+}
+__all__ = ["BrokenPromise", "Claim", "Example", "Model", "OutOfRange", "Port", "Recipe", "check_reader", "check_recipe"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(f".{_LAZY[name]}", __name__), name)
+    raise AttributeError(f"module 'sharptip.fit' has no attribute {name!r}")

@@ -1,0 +1,309 @@
+"""The verb: a Model is a recipe and what was learned with it. clean → scale → learner → decode.
+
+model = Model(recipe, epochs=10).fit(seed=0)
+answer = model.predict(scan)
+table = model.score(examples)
+model.save("x.sharptip"); Model.load("x.sharptip")
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..core import registry
+from ..core.errors import ModelError
+from ..core.history import remember
+from ..core.scan import label
+from ..data.split import holdout
+from . import score as scoring
+from .prepare import Prepared, prepare, to_tiles
+from .recipe import Example, Recipe, settled
+from .scale import Scale
+from .storage import load, save
+
+
+class OutOfRange(UserWarning):
+    """A scan is outside of what the model was trained on; its answer is a guess."""
+
+
+class Model:
+    """A recipe with what was learned. Nothing is learned until `fit`; `predict` then leaves its input untouched."""
+
+    def __init__(self, recipe: Recipe | str, **options: Any) -> None:
+        chosen: Recipe = registry.get("recipes", recipe) if isinstance(recipe, str) else recipe
+        self.options = settled(chosen, options)
+        self.recipe = chosen.on_channel(self.options)
+        self.classes: tuple[str, ...] = tuple(self.options["classes"])
+        self.learner: Any = None
+        self.baselines: dict[str, Any] = {}
+        self.card: dict[str, Any] = {}
+
+    # -- learning ---------------------------------------------------------------------------------------------
+
+    def fit(
+        self, scans: Sequence[Example] | None = None, seed: int = 0, on_epoch: Callable[..., Any] | None = None
+    ) -> Model:
+        """Learn from examples, or from simulated ones when none are given. Returns itself.
+
+        The same examples and seed give the same model on one machine. Raises ModelError where nothing can be
+        learned: one class only, scans of unequal pixel size without a common one, no simulator and no examples.
+        """
+        examples = list(scans) if scans is not None else self._simulated(seed)
+        if not examples:
+            raise ModelError(f"recipe {self.recipe.name!r}: there are no examples to learn from")
+        prepared = [prepare(self.recipe, e.scan) for e in examples]
+        pixels = [p.pixel_size for p in prepared if p.pixel_size]
+        sides = [min(p.channels.shape[1:]) for p in prepared]
+        self.card = {
+            "real": scans is not None,
+            "seed": seed,
+            "n_examples": len(examples),
+            "n_groups": len({e.group for e in examples}),
+            "pixel_size": [float(np.median([p[i] for p in pixels])) for i in (0, 1)] if pixels else None,
+            "tile": int(min(self.options["tile"], *sides))
+            if len(sides) > 1
+            else int(min(self.options["tile"], sides[0])),
+        }
+        self._learn_scale(prepared)
+        x, y, owner = self._tensors(examples, prepared)
+        self.learner = self._new_learner(seed, x)
+        if _is_network(self.learner):
+            self._train(x, y, owner, examples, seed, on_epoch)
+        else:
+            self.learner.fit(self._features(x), y)
+        if self.recipe.kind == "classify":
+            for name, build in self.recipe.baselines.items():
+                self.baselines[name] = build({**self.options, "seed": seed}).fit(self._features(x), y)
+        return self
+
+    def _simulated(self, seed: int) -> list[Example]:
+        if self.recipe.example is None:
+            raise ModelError(f"recipe {self.recipe.name!r} has no simulator; give it real examples")
+        children = np.random.SeedSequence(seed).spawn(self.options["examples"])
+        return [self.recipe.example(np.random.default_rng(s), self.options) for s in children]
+
+    def _learn_scale(self, prepared: Sequence[Prepared]) -> None:
+        own = [Scale.own(p.channels) for p in prepared]
+        spreads = np.stack([s.spread for s in own])
+        self.card["range"] = [spreads.min(axis=0).tolist(), spreads.max(axis=0).tolist()]
+        offset = np.median([s.offset for s in own], axis=0)
+        self.card["scale"] = {"offset": offset.tolist(), "spread": np.median(spreads, axis=0).tolist()}
+
+    def _scale(self, prepared: Prepared) -> Scale:
+        if self.recipe.scale == "own":
+            return Scale.own(prepared.channels)
+        return Scale(*(np.array(self.card["scale"][k]) for k in ("offset", "spread")))
+
+    def _trained_pixels(self) -> tuple[float, float] | None:
+        pixels = self.card["pixel_size"]
+        return (pixels[0], pixels[1]) if pixels else None
+
+    def _tiles(self, prepared: Prepared, name: str) -> np.ndarray:
+        return to_tiles(self.recipe, prepared, self._scale(prepared), self.card["tile"], self._trained_pixels(), name)
+
+    def _tensors(
+        self, examples: Sequence[Example], prepared: Sequence[Prepared]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(x tiles, y truth per tile, index of the example each tile came from)."""
+        xs, ys, owner = [], [], []
+        for i, (e, p) in enumerate(zip(examples, prepared, strict=True)):
+            if self.recipe.kind == "classify":
+                x = self._tiles(p, label(e.scan))
+                y = np.full(len(x), self._class_index(e))
+            else:
+                x, y = self._pair(e, p)
+            xs.append(x)
+            ys.append(y)
+            owner.append(np.full(len(x), i))
+        y = np.concatenate(ys)
+        if self.recipe.kind == "classify" and len(np.unique(y)) < 2:
+            raise ModelError(f"all examples are {self.classes[int(y[0])]!r}; a classifier learns from two classes")
+        return np.concatenate(xs), y, np.concatenate(owner)
+
+    def _class_index(self, example: Example) -> int:
+        try:
+            return self.classes.index(example.truth)
+        except ValueError:
+            raise ModelError(f"an example is {example.truth!r}; the classes are {', '.join(self.classes)}") from None
+
+    def _pair(self, example: Example, prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
+        """Tiles of a scan and of its truth, both in the numbers of the scan's own scale."""
+        from ..data.tiles import tiles_of
+
+        scale, tile = self._scale(prepared), self.card["tile"]
+        truth = np.stack([np.asarray(example.truth[p.name].values, float) for p in self.recipe.gives])
+        x = np.stack([tiles_of(c, tile) for c in scale.numbers(prepared.channels)], axis=1)
+        y = np.stack([tiles_of(c, tile) for c in scale.numbers(truth, clip=None)], axis=1)
+        return x, y
+
+    def _new_learner(self, seed: int, x: np.ndarray | None = None) -> Any:
+        options = {**self.options, "seed": seed, "tile": self.card["tile"], "classes": self.classes}
+        try:
+            import torch
+        except ModuleNotFoundError:
+            return self.recipe.build(options)
+        with torch.random.fork_rng(devices=[]):  # the caller's random state is not ours to move
+            torch.manual_seed(seed)
+            return self.recipe.build(options)
+
+    def _features(self, x: np.ndarray) -> np.ndarray:
+        return self.recipe.features(x) if self.recipe.features else x.reshape(len(x), -1)
+
+    def _train(
+        self, x: np.ndarray, y: np.ndarray, owner: np.ndarray, examples: Sequence[Example], seed: int, on_epoch: Any
+    ) -> None:
+        from .train_network import train_network
+
+        validation = None
+        if self.options["patience"] is not None:
+            groups = [e.group or str(i) for i, e in enumerate(examples)]
+            truths = [str(e.truth) if self.recipe.kind == "classify" else "" for e in examples]
+            _, held = holdout(groups, truths, 0.2, np.random.default_rng(seed))
+            validation = np.isin(owner, held)
+        history = train_network(self.learner, x, y, self.recipe, self.options, seed, validation, on_epoch)
+        self.card["history"] = asdict(history)
+
+    @classmethod
+    def from_network(cls, recipe: Recipe, network: Any, card: dict[str, Any], **options: Any) -> Model:
+        """A network that was trained elsewhere (a study, a cluster) as a model; the card says how it was trained."""
+        model = cls(recipe, **options)
+        missing = {"real", "seed", "n_examples", "n_groups", "pixel_size", "tile", "range", "scale"} - set(card)
+        if missing:
+            raise ModelError(f"the card of a {recipe.name!r} model lacks {', '.join(sorted(missing))}")
+        model.learner, model.card = network, dict(card)
+        return model
+
+    # -- answering --------------------------------------------------------------------------------------------
+
+    def predict(self, scan: xr.Dataset) -> xr.Dataset:
+        """scan in SI units → scan in SI units, with the step in its history; the input is untouched.
+
+        Raises ModelError before `fit`, ChannelError or UnitError for a scan the recipe cannot eat. Warns OutOfRange
+        for a scan whose size was not seen in training, where the recipe's scale is fixed.
+        """
+        self._must_be_fitted()
+        prepared = prepare(self.recipe, scan)
+        if self.recipe.kind == "classify":
+            answer = self._classified(self._probabilities(self.learner, prepared, label(scan)))
+        else:
+            answer = self._restored(scan, prepared)
+        self._warn_outside(prepared, scan)
+        return remember(scan, answer, "predict", {"recipe": self.recipe.name, "seed": self.card["seed"]})
+
+    def _probabilities(self, learner: Any, prepared: Prepared, name: str) -> np.ndarray:
+        """(tiles, classes) of any learner."""
+        tiles = self._tiles(prepared, name)
+        if _is_network(learner):
+            from .train_network import probabilities
+
+            return probabilities(learner, tiles)
+        return learner.predict_proba(self._features(tiles))
+
+    def _classified(self, probabilities: np.ndarray) -> xr.Dataset:
+        mean = probabilities.mean(axis=0)
+        labels = xr.Variable(("label",), np.array(self.classes), {"units": "1"})
+        answer = xr.Dataset(
+            {self.recipe.gives[0].name: xr.Variable(("label",), mean, {"units": "1"})}, coords={"label": labels}
+        )
+        answer.attrs["label"] = self.classes[int(mean.argmax())]
+        return answer
+
+    def _restored(self, scan: xr.Dataset, prepared: Prepared) -> xr.Dataset:
+        from .train_network import run_network
+
+        scale = self._scale(prepared)
+        numbers = scale.numbers(prepared.channels, clip=None)
+        out = scale.values(run_network(self.learner, numbers[None])[0])
+        answer = scan[[]].copy()
+        for port, values in zip(self.recipe.gives, out, strict=True):
+            answer[port.name] = xr.Variable(port.dims, np.where(prepared.lost, np.nan, values), {"units": port.unit})
+        return answer
+
+    def _warn_outside(self, prepared: Prepared, scan: xr.Dataset) -> None:
+        if self.recipe.scale != "fixed":
+            return
+        low, high = (np.array(v) for v in self.card["range"])
+        spread = Scale.own(prepared.channels).spread
+        if (spread < low / 2).any() or (spread > high * 2).any():
+            text = f"{label(scan)}: its spread {spread} is outside the trained range {low} to {high}"
+            warnings.warn(text, OutOfRange, stacklevel=3)
+
+    def _must_be_fitted(self) -> None:
+        if self.learner is None:
+            raise ModelError(f"this {self.recipe.name!r} model has learned nothing yet; call fit or Model.load")
+
+    # -- judging ----------------------------------------------------------------------------------------------
+
+    def score(self, examples: Sequence[Example], *, real: bool = True) -> pd.DataFrame:
+        """Metrics on examples beside every baseline and every published claim.
+
+        One row per learner and metric: value, 95 % interval over groups (`low`, `high`), `n`, `groups`, `data`
+        ('real' or 'simulated'); claims have no interval and carry their source.
+        """
+        self._must_be_fitted()
+        if not examples:
+            raise ModelError("there are no examples to score on")
+        groups = [e.group or str(i) for i, e in enumerate(examples)]
+        if self.recipe.kind == "restore":
+            rows = scoring.restoration_rows(self, examples, groups)
+        else:
+            truth = np.array([self._class_index(e) for e in examples])
+            rows = []
+            for name, learner in {"model": self.learner, **self.baselines}.items():
+                p = np.stack(
+                    [
+                        self._probabilities(learner, prepare(self.recipe, e.scan), label(e.scan)).mean(axis=0)
+                        for e in examples
+                    ]
+                )
+                rows += scoring.classification_rows(name, truth, p, groups)
+        rows = [{**row, "data": "real" if real else "simulated", "source": ""} for row in rows]
+        rows += [{"learner": "published", "metric": c.metric, "value": c.value, "data": c.note or "published",
+                  "source": c.source} for c in self.recipe.claims]  # fmt: skip
+        return pd.DataFrame(rows)
+
+    # -- keeping ----------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> Path:
+        """Weights and a JSON card in one file, never a pickle; whole or not at all."""
+        self._must_be_fitted()
+        network = _is_network(self.learner)
+        card = {**self.card, "recipe": self.recipe.name, "options": _plain(self.options), "network": network}
+        estimators = {f"baseline-{k}": v for k, v in self.baselines.items()}
+        if not network:
+            estimators["learner"] = self.learner
+        return save(path, card, self.learner.state_dict() if network else {}, estimators)
+
+    @classmethod
+    def load(cls, path: str | Path, recipe: Recipe | None = None) -> Model:
+        """A saved model. `recipe` is needed only for one that is not registered. Raises ModelError."""
+        card, tensors, estimators = load(path)
+        try:
+            model = cls(recipe or card["recipe"], **card["options"])
+            model.card = {k: v for k, v in card.items() if k not in ("format", "recipe", "options", "network")}
+            if card["network"]:
+                model.learner = model._new_learner(card["seed"])
+                model.learner.load_state_dict(tensors)
+                model.learner.eval()
+            else:
+                model.learner = estimators["learner"]
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise ModelError(f"{path}: does not fit the recipe it names ({error})") from None
+        model.baselines = {k.removeprefix("baseline-"): v for k, v in estimators.items() if k.startswith("baseline-")}
+        return model
+
+
+def _is_network(learner: Any) -> bool:
+    return hasattr(learner, "state_dict") and hasattr(learner, "parameters")
+
+
+def _plain(options: dict[str, Any]) -> dict[str, Any]:
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in options.items()}

@@ -1,0 +1,87 @@
+"""From a scan to the numbers a learner eats: the channels it needs, cleaned, whole, scaled, at the right pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from ..core.errors import ChannelError, ModelError, UnitError
+from ..core.scan import channel, label, pixel_size
+from ..data.tiles import resample, tiles_of
+from .recipe import Recipe
+from .scale import Scale
+
+LOST = 0.5  # share of missing pixels beyond which a scan is refused rather than mended
+SAME_PIXEL = 0.01  # relative difference of pixel sizes below which nothing is resampled
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """channels (c, y, x) in their SI units, without holes; `lost` (y, x) where there were some."""
+
+    channels: np.ndarray
+    lost: np.ndarray
+    pixel_size: tuple[float, float] | None
+
+
+def prepare(recipe: Recipe, scan: xr.Dataset) -> Prepared:
+    """Refuse what the recipe cannot eat, then clean and fill.
+
+    Raises ChannelError or UnitError naming the channel, ModelError for a scan that is mostly missing.
+    """
+    for port in recipe.eats:
+        unit = channel(scan, port.name).attrs.get("units")
+        if unit != port.unit:
+            raise UnitError(f"{label(scan)}: {port.name!r} is in {unit!r}; recipe {recipe.name!r} needs {port.unit!r}")
+        if set(channel(scan, port.name).dims) != set(port.dims):
+            raise ChannelError(
+                f"{label(scan)}: {port.name!r} has axes {channel(scan, port.name).dims}; "
+                f"recipe {recipe.name!r} takes {port.dims}: select one of the others first"
+            )
+    for clean in recipe.clean:
+        scan = clean(scan)
+    stack = [channel(scan, port.name).transpose(*port.dims).values for port in recipe.eats]
+    channels = np.stack(stack).astype(float)
+    lost = ~np.isfinite(channels).all(axis=0)
+    if lost.mean() > LOST:
+        raise ModelError(f"{label(scan)}: {lost.mean():.0%} of the pixels are missing; at most {LOST:.0%} are mended")
+    pixels = None if scan.attrs.get("size") == "unknown" else pixel_size(scan)
+    return Prepared(np.stack([fill(c) for c in channels]) if lost.any() else channels, lost, pixels)
+
+
+def fill(image: np.ndarray) -> np.ndarray:
+    """Missing pixels taken from the lines above and below, linearly; from the line itself where a column is empty."""
+    out = image.copy()
+    for values in (out.T, out):  # down the columns first: what is lost in a scan is whole lines
+        for line in values:
+            good = np.isfinite(line)
+            if good.any() and not good.all():
+                line[~good] = np.interp(np.flatnonzero(~good), np.flatnonzero(good), line[good])
+    return out
+
+
+def to_tiles(
+    recipe: Recipe, prepared: Prepared, scale: Scale, tile: int, trained: tuple[float, float] | None, name: str
+) -> np.ndarray:
+    """Tiles (n, c, tile, tile) of a scan, at the pixel size the model was trained at where both are known.
+
+    Raises ModelError for a scan that is smaller than one tile, or constant.
+    """
+    if not (scale.spread > 0).any():
+        raise ModelError(f"{name} is constant: it shows nothing to judge; check the channel and the file")
+    numbers = scale.numbers(prepared.channels)
+    if trained and prepared.pixel_size and _differ(trained, prepared.pixel_size):
+        numbers = np.stack([resample(c, prepared.pixel_size, trained) for c in numbers])
+    if min(numbers.shape[1:]) < tile:
+        size = f" of {trained[1]:.3g} m" if trained else ""
+        raise ModelError(
+            f"{name} is {numbers.shape[1]} × {numbers.shape[2]} pixels{size}; recipe {recipe.name!r} "
+            f"judges tiles of {tile} × {tile}: use a larger scan"
+        )
+    return np.stack([tiles_of(c, tile) for c in numbers], axis=1).astype(np.float32)
+
+
+def _differ(a: tuple[float, float], b: tuple[float, float]) -> bool:
+    return any(abs(p - q) > SAME_PIXEL * q for p, q in zip(a, b, strict=True))

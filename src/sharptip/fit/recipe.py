@@ -1,0 +1,125 @@
+"""A question, written down: what is eaten, what is given, how examples are made, how the answer is learned.
+
+A recipe is a frozen record on one page. It decides; `fit.model.Model` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core.errors import ModelError
+
+if TYPE_CHECKING:  # a recipe can be listed without waiting for xarray
+    import xarray as xr
+
+Options = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Port:
+    """A channel that goes in or comes out: its name, SI unit and axes."""
+
+    name: str
+    unit: str
+    dims: tuple[str, ...] = ("y", "x")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A published number to be held beside ours: metric, value, where it was printed, what it rests on."""
+
+    metric: str
+    value: float
+    source: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A scan with its truth: a class name, or a scan of the recipe's outputs. `group` is what must not be split."""
+
+    scan: xr.Dataset
+    truth: Any
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One application on one page.
+
+    kind      'classify': tiles of a fixed size are judged and averaged; truth is one of `classes`.
+              'restore': the whole scan goes through; truth is a scan with the variables of `gives`.
+    eats      channels the recipe needs, by name, unit and axes; missing ones are refused by name.
+    gives     what an answer holds.
+    example   (rng, options) → Example, simulated.
+    clean     steps scan → scan that are run before anything else.
+    build     options → network or scikit-learn estimator. A network gets tiles (n, channels, tile, tile), or whole
+              scans for 'restore'; an estimator gets `features(tiles)` rows, one per tile.
+    scale     'own': each scan's own robust spread, multiplied back for restorations; 'fixed': learned once from the
+              training scans and kept with their range, so that `predict` can warn outside it.
+    baselines name → options → estimator, learned beside the model on the same features.
+    options   every option with its default; there are no others.
+    """
+
+    name: str
+    question: str
+    eats: tuple[Port, ...]
+    gives: tuple[Port, ...]
+    build: Callable[[Options], Any]
+    kind: str = "classify"
+    classes: tuple[str, ...] = ()
+    example: Callable[[np.random.Generator, Options], Example] | None = None
+    clean: tuple[Callable[[xr.Dataset], xr.Dataset], ...] = ()
+    loss: str = "auto"
+    scale: str = "own"
+    features: Callable[[np.ndarray], np.ndarray] | None = None
+    symmetries: tuple[str, ...] = ("identity",)
+    distortions: tuple[str, ...] = ()
+    baselines: Mapping[str, Callable[[Options], Any]] = field(default_factory=dict)
+    claims: Sequence[Claim] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("classify", "restore"):
+            raise ModelError(f"recipe {self.name!r}: kind is {self.kind!r}; it is 'classify' or 'restore'")
+        if self.scale not in ("own", "fixed"):
+            raise ModelError(f"recipe {self.name!r}: scale is {self.scale!r}; it is 'own' or 'fixed'")
+        if self.kind == "classify" and len(self.classes) < 2:
+            raise ModelError(f"recipe {self.name!r}: a classifier names two classes at least")
+        if not self.eats or not self.gives:
+            raise ModelError(f"recipe {self.name!r}: name what it eats and what it gives")
+
+    def on_channel(self, options: Options) -> Recipe:
+        """The same recipe eating the channel that its options name, for recipes that leave the choice to the user."""
+        if "channel" not in options:
+            return self
+        first = replace(self.eats[0], name=options["channel"], unit=options["unit"])
+        return replace(self, eats=(first, *self.eats[1:]))
+
+
+# Options that every recipe has, because the one loop and the one door into it have them.
+COMMON: dict[str, Any] = {
+    "examples": 200,  # simulated examples when no real ones are given
+    "epochs": 20,
+    "batch": 24,
+    "lr": 1e-3,
+    "tile": 128,  # pixels; what a network sees at once while it learns
+    "weight_decay": 0.0,
+    "dropout": 0.0,
+    "stop_at_accuracy": None,  # the review's rule is 0.96 of training accuracy
+    "patience": None,  # epochs without a better validation loss before the loop stops and restores the best
+    "precision": "fp32",
+}
+
+
+def settled(recipe: Recipe, given: Options) -> dict[str, Any]:
+    """All options of a recipe, defaults under what was given. Raises ModelError for one that does not exist."""
+    known = {**COMMON, "classes": recipe.classes, **recipe.options}
+    for name in given:
+        if name not in known:
+            raise ModelError(f"recipe {recipe.name!r} has no option {name!r}; it has {', '.join(sorted(known))}")
+    return {**known, **given}

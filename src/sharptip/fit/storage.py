@@ -1,0 +1,85 @@
+"""What was learned, on disk without pickle: a zip of one JSON card, safetensors weights, and skops estimators.
+
+card.json             the recipe's name, options, scale, pixel size, how it was trained
+weights.safetensors   arrays of the network
+NAME.skops            scikit-learn estimators (the learner itself, or a baseline)
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import ModelError
+from ..core.files import write_whole
+
+FORMAT = 1  # raised when an older sharptip could misread a newer file
+# What a scikit-learn estimator may be made of beyond arrays and plain Python; anything else is refused.
+TRUSTED = ("sklearn.tree._tree.Tree", "numpy.dtype")
+
+
+def save(path: str | Path, card: Mapping[str, Any], tensors: Mapping[str, Any], estimators: Mapping[str, Any]) -> Path:
+    """Write all or nothing. tensors: name → torch tensor; estimators: name → fitted scikit-learn estimator."""
+    path = Path(path)
+    parts: dict[str, bytes] = {"card.json": json.dumps({"format": FORMAT, **card}, indent=1).encode()}
+    if tensors:
+        from safetensors.torch import save as weights
+
+        parts["weights.safetensors"] = weights({k: v.detach().contiguous().cpu() for k, v in tensors.items()})
+    if estimators:
+        import skops.io
+
+        parts |= {f"{name}.skops": skops.io.dumps(e) for name, e in estimators.items()}
+    write_whole(path, lambda temporary: _zip(temporary, parts))
+    return path
+
+
+def load(path: str | Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """(card, tensors, estimators). Raises ModelError for a file that is not one of ours, or a newer one."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            parts = {name: archive.read(name) for name in archive.namelist()}
+        card = json.loads(parts["card.json"])
+    except FileNotFoundError:
+        raise ModelError(f"{path}: there is no such file; a model is written by `sharptip train`") from None
+    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+        raise ModelError(f"{path}: this is not a saved model ({error}); write one with Model.save") from None
+    if card.get("format") != FORMAT:
+        raise ModelError(f"{path}: saved in format {card.get('format')}, this sharptip reads {FORMAT}; update it")
+    return card, _tensors(parts, path), _estimators(parts, path)
+
+
+def _tensors(parts: Mapping[str, bytes], path: str | Path) -> dict[str, Any]:
+    if "weights.safetensors" not in parts:
+        return {}
+    from safetensors import SafetensorError
+    from safetensors.torch import load as weights
+
+    try:
+        return weights(parts["weights.safetensors"])
+    except SafetensorError as error:
+        raise ModelError(f"{path}: its weights are damaged ({error}); save it again") from None
+
+
+def _estimators(parts: Mapping[str, bytes], path: str | Path) -> dict[str, Any]:
+    names = [n for n in parts if n.endswith(".skops")]
+    if not names:
+        return {}
+    import skops.io
+
+    out = {}
+    for name in names:
+        unknown = set(skops.io.get_untrusted_types(data=parts[name])) - set(TRUSTED)
+        if unknown:
+            raise ModelError(f"{path}: {name} holds {sorted(unknown)}, which is not loaded from a file one was given")
+        out[name.removesuffix(".skops")] = skops.io.loads(parts[name], trusted=list(TRUSTED))
+    return out
+
+
+def _zip(path: Path, parts: Mapping[str, bytes]) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in parts.items():
+            archive.writestr(zipfile.ZipInfo(name), data)  # a fixed date: same model, same bytes
