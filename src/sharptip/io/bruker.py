@@ -1,0 +1,7 @@
+NAME = "bruker"
+SUFFIXES = ()
+GENERIC = False
+
+
+def detect(head, path):
+    return False

@@ -1,0 +1,7 @@
+NAME = "gsf"
+SUFFIXES = ()
+GENERIC = False
+
+
+def detect(head, path):
+    return False

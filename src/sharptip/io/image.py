@@ -1,0 +1,7 @@
+NAME = "image"
+SUFFIXES = ()
+GENERIC = False
+
+
+def detect(head, path):
+    return False

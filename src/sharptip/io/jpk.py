@@ -1,0 +1,7 @@
+NAME = "jpk"
+SUFFIXES = ()
+GENERIC = False
+
+
+def detect(head, path):
+    return False

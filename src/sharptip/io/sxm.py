@@ -1,0 +1,7 @@
+NAME = "sxm"
+SUFFIXES = ()
+GENERIC = False
+
+
+def detect(head, path):
+    return False

@@ -1,0 +1,7 @@
+NAME = "zarr"
+SUFFIXES = ()
+GENERIC = False
+
+
+def detect(head, path):
+    return False
