@@ -53,22 +53,18 @@ def read(
     """
     if frame is not None:
         return frames(path, [frame], size=size, channel=channel, unit=unit)[0]
-    found = scans(path, size=size, channel=channel, unit=unit)
-    if len(found) == 1:
-        return found[0]
+    tree = _tree(path, size, channel, unit, None)
+    if len(tree) == 1:
+        return next(iter(tree.values()))
     import xarray as xr
 
-    names: dict[str, Any] = {}
-    for i, scan in enumerate(found):
-        name = str(scan.attrs.get("name", "")).replace("/", "_") or f"scan_{i}"
-        names[name if name not in names else f"{name}_{i}"] = scan
-    return xr.DataTree.from_dict(names)
+    return xr.DataTree.from_dict(tree)
 
 
 def scans(path: Path_, *, size: Size = None, channel: str | None = None, unit: str | None = None) -> list[xr.Dataset]:
     """Every scan of a file, one per grid. Options and errors as in `read`."""
-    format, found = grids(path, size=size, channel=channel, unit=unit)
-    return _scans(found, format, path)
+    tree = _tree(path, size, channel, unit, None)
+    return [scan for scan in tree.values() if scan.data_vars]
 
 
 def frames(
@@ -83,14 +79,29 @@ def frames(
 
     A file with several grids but no stack of arrays counts its grids. Options and errors as in `read`.
     """
-    format, found = grids(path, size=size, channel=channel, unit=unit, frames=list(which))
-    return _scans(found, format, path)
+    return list(_tree(path, size, channel, unit, list(which)).values())
 
 
-def _scans(found: list[Grid], format: str, path: Path_) -> list[xr.Dataset]:
+def _tree(
+    path: Path_, size: Size, channel: str | None, unit: str | None, frames: Sequence[int] | None
+) -> dict[str, xr.Dataset]:
+    """Place in the tree → checked scan. The native store gives its scans itself, grids have no room for all of one."""
     from ..core.scan import check, from_grid
 
-    return [check(from_grid(grid, str(path), format)) for grid in found]
+    path = Path(path)
+    reader = _reader(_head(path), path)
+    found = read_with(reader, path, size=size, channel=channel, unit=unit, frames=frames)
+    if hasattr(reader, "scans") and frames is None:
+        tree = reader.scans(path)
+        for scan in tree.values():
+            if scan.data_vars:
+                check(scan)
+        return tree
+    tree = {}
+    for i, grid in enumerate(found):
+        name = grid.name.replace("/", "_") or f"scan_{i}"
+        tree[f"{name}_{i}" if name in tree else name] = check(from_grid(grid, str(path), reader.NAME))
+    return tree
 
 
 def grids(
