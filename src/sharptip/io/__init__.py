@@ -1,1 +1,294 @@
-""""""
+"""Vendor files → scans, scans → files. One file here per format: what it looks like, and how it is read.
+
+    scan = sharptip.read("image.ibw")            # Dataset, or DataTree where a file holds several grids
+    sharptip.write(scan, "image.zarr")           # lossless; or "image.gwy"
+
+Nothing in this module imports xarray before a scan is asked for, so that `describe` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core import registry
+from ..core.errors import ReadError, WriteError
+from ..core.grid import Grid, checked
+from .layout import Size
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+HEAD = 65536  # bytes of a file that `detect` sees
+
+# What Python, numpy and the libraries under the readers raise on bytes that make no sense. At this one door they become
+# a ReadError; an error of any other type is a mistake of ours and is shown as it is.
+DAMAGE = (
+    ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, NotImplementedError, OSError, RecursionError,
+    RuntimeError, SyntaxError, TypeError, UnicodeError, ValueError, struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+Path_ = str | os.PathLike[str]
+
+
+def read(
+    path: Path_, *, size: Size = None, channel: str | None = None, unit: str | None = None, frame: int | None = None
+) -> xr.Dataset | xr.DataTree:
+    """The scan in a file; a DataTree with one scan per node where it holds several grids.
+
+    size: for formats that say no physical size: (height, width) of the whole image in metres, one number for the
+    width with square pixels, or 'unknown' to keep pixels. channel, unit: what the numbers of an array or a picture
+    are, e.g. 'height', 'nm'; without, 'intensity' in 'arb'. frame: one frame of a stack of arrays.
+
+    Raises ReadError, and ScaleError where a size is needed.
+    """
+    if frame is not None:
+        return frames(path, [frame], size=size, channel=channel, unit=unit)[0]
+    tree = _tree(path, size, channel, unit, None)
+    if len(tree) == 1:
+        return next(iter(tree.values()))
+    import xarray as xr
+
+    return xr.DataTree.from_dict(tree)
+
+
+def scans(path: Path_, *, size: Size = None, channel: str | None = None, unit: str | None = None) -> list[xr.Dataset]:
+    """Every scan of a file, one per grid. Options and errors as in `read`."""
+    tree = _tree(path, size, channel, unit, None)
+    return [scan for scan in tree.values() if scan.data_vars]
+
+
+def frames(
+    path: Path_,
+    which: Iterable[int],
+    *,
+    size: Size = None,
+    channel: str | None = None,
+    unit: str | None = None,
+) -> list[xr.Dataset]:
+    """The frames asked for, in the order asked for, of the stack in a file that is opened once.
+
+    A file with several grids but no stack of arrays counts its grids. Options and errors as in `read`.
+    """
+    return list(_tree(path, size, channel, unit, list(which)).values())
+
+
+def _tree(
+    path: Path_, size: Size, channel: str | None, unit: str | None, frames: Sequence[int] | None
+) -> dict[str, xr.Dataset]:
+    """Place in the tree → checked scan. The native store gives its scans itself, grids have no room for all of one."""
+    from ..core.scan import check, from_grid
+
+    path = Path(path)
+    reader = _reader(_head(path), path)
+    found = read_with(reader, path, size=size, channel=channel, unit=unit, frames=frames)
+    if hasattr(reader, "scans") and frames is None:
+        tree = reader.scans(path)
+        for scan in tree.values():
+            if scan.data_vars:
+                check(scan)
+        return tree
+    tree = {}
+    for i, grid in enumerate(found):
+        name = grid.name.replace("/", "_") or f"scan_{i}"
+        tree[f"{name}_{i}" if name in tree else name] = check(from_grid(grid, str(path), reader.NAME))
+    return tree
+
+
+def grids(
+    path: Path_,
+    *,
+    size: Size = None,
+    channel: str | None = None,
+    unit: str | None = None,
+    frames: Sequence[int] | None = None,
+) -> tuple[str, list[Grid]]:
+    """(name of the format, the checked grids of a file), without importing xarray. Errors as in `read`."""
+    path = Path(path)
+    head = _head(path)
+    reader = _reader(head, path)
+    return reader.NAME, read_with(reader, path, size=size, channel=channel, unit=unit, frames=frames)
+
+
+def read_with(
+    reader: Any,
+    path: Path,
+    *,
+    size: Size = None,
+    channel: str | None = None,
+    unit: str | None = None,
+    frames: Sequence[int] | None = None,
+) -> list[Grid]:
+    """What one reader makes of a file: checked grids, or a ReadError that names the file and the reader."""
+    options: dict[str, Any] = {}
+    if getattr(reader, "NEEDS_SIZE", False):
+        options = {"size": size, "channel": channel, "unit": unit}
+    elif size not in (None, "unknown"):
+        raise ReadError(f"{path}: {reader.NAME} files say their own size; leave size out")
+    picks = frames is not None and getattr(reader, "PICKS_FRAMES", False)
+    if picks:
+        options["frames"] = frames
+    try:
+        found = reader.read(path, **options)
+        if not found:
+            raise ReadError("it holds no scan")
+        if frames is not None and not picks:
+            found = [found[i] for i in frames]
+        return [checked(grid, path) for grid in found]
+    except ReadError as error:
+        said = str(error)
+        raise type(error)(said if said.startswith(str(path)) else f"{path} ({reader.NAME}): {said}") from error
+    except DAMAGE as error:
+        about = f"{type(error).__name__}: {error}"[:200]
+        raise ReadError(f"{path}: damaged, or not really a {reader.NAME} file ({about})") from error
+
+
+def _head(path: Path) -> bytes:
+    """The beginning of a file, or b'' for a folder. Raises ReadError where there is nothing to read."""
+    try:
+        if path.is_dir():
+            return b""
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except FileNotFoundError:
+        raise ReadError(f"{path}: there is no such file") from None
+    except (OSError, ValueError) as error:
+        raise ReadError(f"{path}: cannot be opened ({error})") from error
+    if not head:
+        raise ReadError(f"{path}: the file is empty")
+    return head
+
+
+def _reader(head: bytes, path: Path) -> Any:
+    """The reader that recognises the content; those of general formats are asked last."""
+    readers = [registry.get("readers", name) for name in registry.names("readers")]
+    for reader in sorted(readers, key=lambda r: r.GENERIC):
+        try:
+            if reader.detect(head, path):
+                return reader
+        except DAMAGE as error:
+            raise ReadError(f"{path}: the {reader.NAME} reader cannot judge it ({error})") from error
+    what = "a folder that is no zarr store" if path.is_dir() else _looks_like(head)
+    known = ", ".join(sorted(suffix for reader in readers for suffix in reader.SUFFIXES))
+    raise ReadError(f"{path}: no reader knows this content; it is {what}. Known: {known}")
+
+
+_SIGNATURES = {
+    b"\x89HDF": "HDF5", b"PK\x03\x04": "a ZIP archive", b"%PDF": "a PDF", b"GIF8": "a GIF picture", b"BM": "a BMP picture",
+    b"\x1f\x8b": "gzip-compressed", b"\x7fELF": "a program", b"CDF": "netCDF", b"RIFF": "a RIFF container",
+}  # fmt: skip
+
+
+def _looks_like(head: bytes) -> str:
+    for signature, name in _SIGNATURES.items():
+        if head.startswith(signature):
+            return name
+    if all(32 <= b < 127 or b in b"\r\n\t" for b in head[:512]):
+        return f"text that begins {head[:30].decode('ascii')!r}"
+    return f"of an unknown kind and begins with bytes {head[:8].hex(' ')}"
+
+
+def describe(path: Path_, *, size: Size = "unknown") -> dict[str, Any]:
+    """What `sharptip info FILE --json` prints: format, scans, their variables, ranges and sizes; JSON-clean."""
+    format, found = grids(path, size=size)
+    return {"format": format, "scans": [_described(grid) for grid in found]}
+
+
+def _described(grid: Grid) -> dict[str, Any]:
+    pixel = grid.pixel_size()
+    size = None if pixel is None else [p * len(grid.axes[a].values) for p, a in zip(pixel, "yx", strict=True)]
+    attrs = {k: v for k, v in grid.attrs.items() if k not in ("header", "history")}
+    return {
+        "name": grid.name,
+        "dims": list(grid.dims),
+        "shape": list(grid.shape),
+        "variables": [{"name": c.name, "units": c.unit, **_range(c.data)} for c in grid.channels],
+        "pixel_size_m": None if pixel is None else list(pixel),
+        "size_m": size,
+        "attrs": json.loads(json.dumps(attrs, default=str), parse_constant=lambda _: None),
+    }
+
+
+def _range(data: np.ndarray) -> dict[str, float | None]:
+    """Least and greatest finite value, None where there is none (complex numbers: of their magnitude)."""
+    values = np.abs(data) if np.iscomplexobj(data) else data
+    low, high = float(values.min()), float(values.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        values = values[np.isfinite(values)]
+        if values.size == 0:
+            return {"min": None, "max": None}
+        low, high = float(values.min()), float(values.max())
+    return {"min": low, "max": high}
+
+
+def write(scan: xr.Dataset | xr.DataTree | Sequence[xr.Dataset], path: Path_) -> None:
+    """Write a scan, several, or a tree of them; the suffix decides: `.zarr` (native, lossless) or `.gwy`.
+
+    The file appears whole or not at all. Raises WriteError, and ScanError for a scan that breaks its promises.
+    """
+    path = Path(path)
+    writers = {".zarr": _write_zarr, ".gwy": _write_gwy}
+    if path.suffix.lower() not in writers:
+        raise WriteError(f"{path}: scans are written as {' or '.join(writers)}, not as {path.suffix or 'no suffix'!r}")
+    if not path.parent.is_dir():
+        raise WriteError(f"{path}: there is no folder {path.parent}")
+    try:
+        writers[path.suffix.lower()](_nodes(scan), path)
+    except OSError as error:
+        raise WriteError(f"{path}: cannot be written ({error})") from error
+
+
+def _nodes(scan: Any) -> dict[str, Any]:
+    """Path in the tree → Dataset, every scan checked; one scan alone is at '/'."""
+    import xarray as xr
+
+    from ..core.scan import check
+
+    if isinstance(scan, xr.DataTree):
+        nodes = {node.path: node.to_dataset(inherit=False) for node in scan.subtree}
+    elif isinstance(scan, xr.Dataset):
+        nodes = {"/": scan}
+    else:
+        nodes = {"/": xr.Dataset()} | {f"/scan_{i}": one for i, one in enumerate(scan)}
+    for one in nodes.values():
+        if one.data_vars:
+            check(one)
+    if not any(one.data_vars for one in nodes.values()):
+        raise WriteError("there is no scan to write")
+    return nodes
+
+
+def _write_gwy(nodes: dict[str, Any], path: Path) -> None:
+    from . import gwy
+
+    data = gwy.write([one for one in nodes.values() if one.data_vars], path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _write_zarr(nodes: dict[str, Any], path: Path) -> None:
+    from . import zarr
+
+    zarr.write(nodes, path)

@@ -1,0 +1,129 @@
+"""Igor binary waves (`.ibw`) as Asylum Research instruments save their images.
+
+Layout: WaveMetrics technical note 3, "Igor Binary Format". Version 5 is a 64-byte file header and a 320-byte wave
+header, the numbers with the first index (x) fastest, then the note, the units and the labels of each dimension. Both
+byte orders occur. The 16-bit words of the headers sum to zero, so a damaged header is recognised. Asylum writes one
+layer per channel, its name as a dimension label, the lowest line of the image first, everything in SI units except
+phase (degrees); the wave's own data unit says 'm' for every layer and is no help.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+
+from ..core.errors import ReadError, ScaleError, UnitError
+from ..core.grid import Axis, Channel, Grid, unique
+from ..core.units import to_si
+from .layout import count, floats, join_directions, positive, split_direction, take, text, until_nul
+
+NAME = "ibw"
+SUFFIXES = (".ibw",)
+GENERIC = False
+
+_TYPES = {2: "f4", 4: "f8", 8: "i1", 16: "i2", 32: "i4", 72: "u1", 80: "u2", 96: "u4"}
+_HEADERS = {2: 126, 5: 384}  # version → bytes of file header and wave header, which the checksum covers
+_LABEL = 32  # bytes of one dimension label
+
+# Beginning of Asylum's channel name, lower-case → the unit its software saves it in.
+_UNITS = {
+    "height": "m", "zsensor": "m", "deflection": "m", "amplitude": "m", "phase": "deg", "current": "A",
+    "potential": "V", "bias": "V", "tipbias": "V", "frequency": "Hz", "lateral": "V", "user": "V", "adhesion": "N",
+    "force": "N", "stiffness": "N/m", "modulus": "Pa", "indent": "m", "dissipation": "W", "drive": "V",
+}  # fmt: skip
+
+
+def detect(head: bytes, path: Path) -> bool:
+    order, version = _version(head)
+    return bool(order) and (_sums_to_zero(head, order, version) or path.suffix.lower() == ".ibw")
+
+
+def read(path: Path) -> list[Grid]:
+    data = path.read_bytes()
+    order, version = _version(data)
+    if not order:
+        raise ReadError("it does not begin like an Igor binary wave")
+    if not _sums_to_zero(data, order, version):
+        raise ReadError("the checksum of the Igor header is wrong; the file is damaged")
+    if version == 2:
+        name = until_nul(data[22:42])
+        raise ReadError(f"Igor wave {name!r} has one dimension (file version 2): a curve, not an image")
+    return [_image(data, order, path)]
+
+
+def _version(head: bytes) -> tuple[str, int]:
+    for order in "<>":
+        if len(head) >= 126:
+            (version,) = struct.unpack_from(order + "h", head)
+            if version in _HEADERS:
+                return order, version
+    return "", 0
+
+
+def _sums_to_zero(head: bytes, order: str, version: int) -> bool:
+    covered = head[: _HEADERS[version]]
+    words = np.frombuffer(covered, order + "i2", len(covered) // 2)
+    return len(covered) == _HEADERS[version] and int(words.sum(dtype=np.int64)) & 0xFFFF == 0
+
+
+def _image(data: bytes, order: str, path: Path) -> Grid:
+    wave_size, formula, note, unit_size, *rest = struct.unpack_from(order + "4i4i4i", data, 4)
+    kind, name = struct.unpack_from(order + "h", data, 80)[0], until_nul(data[92:124])
+    dims = [n for n in struct.unpack_from(order + "4i", data, 132) if n]
+    steps = struct.unpack_from(order + "4d", data, 148)
+    units = [until_nul(data[216 + 4 * i : 220 + 4 * i]) for i in range(4)]
+    _check_image(name, kind, dims, units)
+    nx, ny, layers = [*(count(n, "a dimension of the wave") for n in dims), 1][:3]
+    values = take(data, 384, (layers, ny, nx), order + _TYPES[kind], f"the wave {name!r}")
+    if wave_size < 320 + values.nbytes or any(n < 0 for n in (formula, note, unit_size, *rest)):
+        raise ReadError("the sizes in the Igor header contradict each other; the file is damaged")
+    at = 64 + wave_size + formula
+    tail = take(data, at, (note + unit_size + sum(rest),), "u1", "what follows the wave").tobytes()
+    header = text(tail[:note]).replace("\r", "\n")
+    labels = _labels(tail, note + unit_size + sum(rest[:4]), rest[4:], layers)
+    recorded = [
+        _channel(label, layer, until_nul(data[212:216]) if layers == 1 else "")
+        for label, layer in zip(labels, values, strict=True)
+    ]
+    channels, axes = join_directions(recorded)
+    pixel = [positive(steps[i], "the pixel size") * to_si(units[i])[0] for i in (1, 0)]
+    axes |= {"y": Axis.regular(ny, pixel[0]), "x": Axis.regular(nx, pixel[1])}
+    return Grid(name or path.stem, unique(channels), axes, header, _facts(header))
+
+
+def _check_image(name: str, kind: int, dims: list[int], units: list[str]) -> None:
+    if kind not in _TYPES:
+        raise ReadError(f"Igor wave {name!r} has number type {kind}; images are real integers or floats")
+    if len(dims) not in (2, 3) or units[0] == "s":
+        raise ReadError(f"Igor wave {name!r} is a curve or a volume with dimensions {dims}, not an image")
+    for unit in units[:2]:
+        try:
+            is_length = to_si(unit)[1] == "m"
+        except UnitError:
+            is_length = False
+        if not is_length:
+            raise ScaleError(f"Igor wave {name!r} has its axes in {unit!r}, not in metres; it says no physical size")
+
+
+def _labels(tail: bytes, at: int, sizes: list[int], layers: int) -> list[str]:
+    """Names of the layers: labels of the third dimension, the first of which names the dimension itself."""
+    start = at + sum(sizes[:2])
+    raw = tail[start : start + sizes[2]]
+    labels = [until_nul(raw[i : i + _LABEL]) for i in range(_LABEL, len(raw), _LABEL)][:layers]
+    return [label or f"layer {i}" for i, label in enumerate(labels + [""] * (layers - len(labels)))]
+
+
+def _channel(label: str, layer: np.ndarray, wave_unit: str) -> tuple[str, str | None, Channel]:
+    base, way = split_direction(label)
+    plain = base.lower().removeprefix("nap")
+    unit = wave_unit or next((u for start, u in _UNITS.items() if plain.startswith(start)), "arb")
+    channel = Channel.from_vendor(base, floats(layer[::-1]), unit)
+    return base, way, Channel(channel.name, channel.data, channel.unit, label, channel.dims, channel.attrs)
+
+
+def _facts(header: str) -> dict[str, object]:
+    facts = dict(line.split(":", 1) for line in header.split("\n") if ":" in line)
+    down = facts.get("ScanDown", "").strip()
+    return {"slow_direction": {"0": "up", "1": "down"}[down]} if down in ("0", "1") else {}

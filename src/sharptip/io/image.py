@@ -1,0 +1,164 @@
+"""Pictures (TIFF, PNG, JPEG): intensities without a physical scale, unless a TIFF says one that can be trusted.
+
+Dots per inch or centimetre say how a picture is printed and are never a physical size. What is taken as one: OME's
+PhysicalSizeX/Y, and ImageJ's resolution with its unit. Colours become their luminance (ITU-R BT.601 weights), and the
+scan says so in `attrs["colour"]`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import ReadError, UnitError
+from ..core.grid import Channel, Grid
+from ..core.units import to_si
+from .array import named_channel
+from .layout import Size, floats, given_axes, positive
+
+NAME = "image"
+SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
+GENERIC = True
+NEEDS_SIZE = True
+
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+_LUMINANCE = np.array([0.299, 0.587, 0.114])
+_MOST_PIXELS = 2**28  # of a picture; 16384 × 16384
+_DENSEST = 1100  # pixels per byte of file: deflate packs 1032 to 1, and nothing here packs more
+
+
+def detect(head: bytes, path: Path) -> bool:
+    return head.startswith((*_TIFF, _PNG, _JPEG))
+
+
+def read(path: Path, *, size: Size = None, channel: str | None = None, unit: str | None = None) -> list[Grid]:
+    with path.open("rb") as file:
+        is_tiff = file.read(4) in _TIFF
+    pictures = _tiff(path) if is_tiff else _picture(path)
+    grids = []
+    for i, (values, own, header) in enumerate(pictures):
+        grey, colour = _grey(values)
+        made: Channel = named_channel(floats(grey), channel, unit)
+        axes = given_axes((grey.shape[0], grey.shape[1]), size, own, "a picture")
+        name = path.stem if len(pictures) == 1 else f"{path.stem}[{i}]"
+        grids.append(Grid(name, (made,), axes, header, {"colour": colour} if colour else {}))
+    return grids
+
+
+Picture = tuple[np.ndarray, tuple[float, float] | None, dict[str, Any]]
+
+
+def _grey(values: np.ndarray) -> tuple[np.ndarray, str]:
+    if values.ndim == 2:
+        return values, ""
+    if values.ndim == 3 and values.shape[2] in (2, 3, 4):
+        if values.shape[2] == 2:
+            return values[..., 0], "transparency was left out"
+        return values[..., :3] @ _LUMINANCE, "luminance of a colour picture (ITU-R BT.601)"
+    raise ReadError(f"a picture of shape {values.shape} is not understood")
+
+
+def _affordable(pixels: int, path: Path) -> None:
+    if pixels > _MOST_PIXELS or pixels > _DENSEST * path.stat().st_size:
+        raise ReadError(f"it claims {pixels} pixels in {path.stat().st_size} bytes; the header is damaged")
+
+
+def _picture(path: Path) -> list[Picture]:
+    """PNG or JPEG, decoded whole: Pillow refuses a truncated file."""
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            with Image.open(path, formats=("PNG", "JPEG")) as picture:
+                _affordable(picture.width * picture.height, path)
+                picture.load()
+                about = {"mode": picture.mode, "format": picture.format} | {
+                    k: v for k, v in picture.info.items() if isinstance(v, (str, int, float))
+                }
+                palette = picture.mode in ("P", "CMYK", "YCbCr", "PA")
+                values = np.asarray(picture.convert("RGB") if palette else picture)
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+            raise ReadError(str(error)) from error
+    return [(values, None, about)]
+
+
+def _tiff(path: Path) -> list[Picture]:
+    """Every page of a TIFF as a picture, with its trustworthy size."""
+    import tifffile
+
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it only logs about damage is checked here
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            if len(tiff.pages) > 4096:
+                raise ReadError(f"it claims {len(tiff.pages)} pages")
+            return [_page(tiff, i, path) for i in range(len(tiff.pages))]
+    except tifffile.TiffFileError as error:
+        raise ReadError(str(error)) from error
+
+
+def _page(tiff: Any, i: int, path: Path) -> Picture:
+    page = tiff.pages[i]
+    _affordable(int(np.prod(page.shape, dtype=object)), path)
+    _inside(page, path)
+    values = page.asarray()
+    if page.photometric.name == "PALETTE" and page.colormap is not None:
+        values = np.moveaxis(page.colormap[:, values], 0, -1) / 65535.0
+    if values.ndim == 3 and page.planarconfig.name == "SEPARATE":
+        values = np.moveaxis(values, 0, -1)
+    header = {tag.name: str(tag.value)[:4096] for tag in page.tags.values() if tag.count < 4096 or tag.dtype == 2}
+    return values, _own_size(tiff, page), header
+
+
+def _inside(page: Any, path: Path) -> None:
+    """Every strip or tile lies inside the file, and plain ones have the bytes that the picture needs."""
+    length = path.stat().st_size
+    for at, n in zip(page.dataoffsets, page.databytecounts, strict=True):
+        if at <= 0 or n <= 0 or at + n > length:
+            raise ReadError(f"a strip needs bytes {at} to {at + n}, but the file ends at {length}; it is damaged")
+    plain = page.compression == 1 and not page.is_tiled
+    if plain and page.bitspersample % 8 == 0 and sum(page.databytecounts) != page.nbytes:
+        raise ReadError(
+            f"its strips have {sum(page.databytecounts)} bytes and the picture {page.nbytes}; it is damaged"
+        )
+
+
+def _own_size(tiff: Any, page: Any) -> tuple[float, float] | None:
+    """(height, width) in metres where the file says it in a form that microscopes write."""
+    ny, nx = page.imagelength, page.imagewidth
+    if tiff.is_ome:
+        found = [
+            (
+                re.search(rf'PhysicalSize{a}="([^"]+)"', tiff.ome_metadata),
+                re.search(rf'PhysicalSize{a}Unit="([^"]+)"', tiff.ome_metadata),
+            )
+            for a in "YX"
+        ]
+        if all(value for value, _ in found):
+            y, x = (_metres(value[1], unit[1] if unit else "µm") for value, unit in found if value)
+            return (ny * y, nx * x) if y and x else None
+    said = (tiff.imagej_metadata or {}).get("unit") if tiff.is_imagej else None
+    if said and {"XResolution", "YResolution"} <= set(page.tags.keys()) | {t.name for t in page.tags.values()}:
+        y, x = (_metres(_per(page.tags[f"{a}Resolution"].value), str(said)) for a in "YX")
+        return (ny * y, nx * x) if y and x else None
+    return None
+
+
+def _per(resolution: tuple[int, int]) -> float:
+    """Length of a pixel from a resolution in pixels per length, a fraction."""
+    return positive(resolution[1], "a resolution") / positive(resolution[0], "a resolution")
+
+
+def _metres(value: str | float, unit: str) -> float | None:
+    """A length in metres, None for 'pixel', 'inch' and other units that are no microscope's."""
+    try:
+        factor, si = to_si(unit.replace("\\u00B5", "µ").replace("micron", "um"))
+    except UnitError:
+        return None
+    return positive(value, "the pixel size") * factor if si == "m" else None
