@@ -1,0 +1,57 @@
+"""How a function on arrays (..., y, x) becomes a change of one channel of a scan, whatever else repeats in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import xarray as xr
+
+from ..core.errors import ChannelError, ScanError
+from ..core.scan import label
+
+Mask = str | np.ndarray | xr.DataArray | None
+
+
+def on_images(scan: xr.Dataset, channel: str, change: Callable[[np.ndarray], np.ndarray]) -> xr.Dataset:
+    """The scan with `change` made to a channel: every direction and every frame of it, y and x last.
+
+    Raises ChannelError where the scan has no such channel, ScanError where the channel is no image.
+    """
+    data = _image_channel(scan, channel)
+    turned = data.transpose(..., "y", "x")
+    values = np.asarray(turned.values)
+    if not np.issubdtype(values.dtype, np.floating):
+        values = values.astype(float)
+    changed = turned.copy(data=change(values)).transpose(*data.dims)
+    return scan.assign({channel: changed})
+
+
+def mask_of(scan: xr.Dataset, channel: str, mask: Mask) -> np.ndarray | None:
+    """The mask as booleans that broadcast against the channel's (..., y, x); True is left out of a fit.
+
+    A name is looked up among the scan's channels. Raises ChannelError or ScanError where it does not fit.
+    """
+    if mask is None:
+        return None
+    data = _image_channel(scan, channel)
+    if isinstance(mask, str):
+        if mask not in scan.data_vars:
+            raise ChannelError(f"{label(scan)} has no mask {mask!r}; it has {', '.join(map(str, scan.data_vars))}")
+        mask = scan[mask]
+    if isinstance(mask, xr.DataArray):
+        mask = mask.broadcast_like(data).transpose(*data.transpose(..., "y", "x").dims).values
+    mask = np.asarray(mask).astype(bool)
+    shape = data.transpose(..., "y", "x").shape
+    if mask.shape[-2:] != shape[-2:] or mask.ndim > len(shape):
+        raise ScanError(f"the mask has shape {mask.shape}, {channel!r} has {shape}; give a mask of (y, x) pixels")
+    return mask
+
+
+def _image_channel(scan: xr.Dataset, channel: str) -> xr.DataArray:
+    if channel not in scan.data_vars:
+        raise ChannelError(f"{label(scan)} has no channel {channel!r}; it has {', '.join(map(str, scan.data_vars))}")
+    data = scan[channel]
+    if not {"y", "x"} <= set(data.dims):
+        raise ScanError(f"{channel!r} has axes {tuple(data.dims)}; this step needs an image with y and x")
+    return data

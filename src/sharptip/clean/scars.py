@@ -1,0 +1,137 @@
+"""Which streaks along the fast axis did the tip leave that are not on the sample, and what was there before?
+
+A scar is a run of pixels along a few lines that are all higher, or all lower, than the lines above and below by
+more than those lines usually differ: by `low` all along it and by `high` somewhere. Differences are in units of the
+rms difference of neighbouring lines.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from ..core.history import step
+from .channel import on_images
+
+LOW, HIGH = 0.25, 0.666  # rms differences of neighbouring lines
+MAX_WIDTH = 4  # lines
+MIN_LENGTH = 16  # pixels
+ROUNDS = 2  # mending a scar bares what was hidden beside it
+
+
+def find_scars(
+    z: np.ndarray,
+    *,
+    low: float = LOW,
+    high: float = HIGH,
+    max_width: int = MAX_WIDTH,
+    min_length: int = MIN_LENGTH,
+) -> np.ndarray:
+    """Mask (y, x), True on a scar, of one image z (y, x). NaN pixels are on none."""
+    found = np.zeros(z.shape, bool)
+    apart = np.diff(z, axis=0)
+    apart = apart[np.isfinite(apart)]
+    usual = float(np.sqrt(np.mean(apart.astype(float) ** 2))) if apart.size else 0.0
+    if usual == 0:
+        return found
+    for sign in (1, -1):
+        up = z if sign == 1 else -z
+        inner = up
+        for width in range(1, min(max_width, len(z) - 2) + 1):
+            if width > 1:
+                inner = np.minimum(inner[:-1], up[width - 1 :])  # least of `width` lines, at the first of them
+            beside = np.maximum(up[: -width - 1], up[width + 1 :])
+            excess = inner[1:-1] - beside
+            runs = _runs(excess, low * usual, high * usual, min_length)
+            for i in range(width):
+                found[1 + i : 1 + i + len(runs)] |= runs
+    return found
+
+
+def _runs(excess: np.ndarray, low: float, high: float, min_length: int) -> np.ndarray:
+    """Runs along x above `low` that are long enough and somewhere above `high`."""
+    weak = excess > low
+    kept = np.zeros(weak.shape, bool)
+    lines = np.flatnonzero(np.count_nonzero(weak, axis=1) >= min_length)
+    if len(lines) == 0:
+        return kept
+    padded = np.zeros((len(lines), weak.shape[1] + 2), np.int8)
+    padded[:, 1:-1] = weak[lines]
+    edges = np.diff(padded, axis=1)
+    line, start = np.nonzero(edges == 1)
+    end = np.nonzero(edges == -1)[1]
+    strong = np.concatenate([np.zeros((len(lines), 1), int), np.cumsum(excess[lines] > high, axis=1)], axis=1)
+    good = (end - start >= min_length) & (strong[line, end] > strong[line, start])
+    for row, first, last in zip(lines[line[good]], start[good], end[good], strict=True):
+        kept[row, first:last] = True
+    return kept
+
+
+def mend(z: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """z (y, x) with masked pixels drawn straight from the nearest good pixel above to the nearest below.
+
+    At the top and bottom edge, or beside a lost line, the one good neighbour is taken; without any, the pixel stays.
+    """
+    row, column = np.nonzero(mask)
+    bad = mask | ~np.isfinite(z)
+    above, below = row - 1, row + 1
+    for _ in range(len(z)):
+        go_up = (above >= 0) & bad[np.maximum(above, 0), column]
+        go_down = (below < len(z)) & bad[np.minimum(below, len(z) - 1), column]
+        if not (go_up.any() or go_down.any()):
+            break
+        above, below = above - go_up, below + go_down
+    has_above, has_below = above >= 0, below < len(z)
+    top = z[np.where(has_above, above, 0), column]
+    bottom = z[np.where(has_below, below, 0), column]
+    share = (row - above) / (below - above)
+    value = np.where(has_above & has_below, (1 - share) * top + share * bottom, np.where(has_above, top, bottom))
+    out = z.copy()
+    some = has_above | has_below
+    out[row[some], column[some]] = value[some]
+    return out
+
+
+def without_scars(
+    z: np.ndarray,
+    *,
+    low: float = LOW,
+    high: float = HIGH,
+    max_width: int = MAX_WIDTH,
+    min_length: int = MIN_LENGTH,
+    rounds: int = ROUNDS,
+) -> np.ndarray:
+    """Images z (..., y, x) with their scars found and mended, `rounds` times over."""
+    frames = z.reshape(-1, *z.shape[-2:])
+    out = np.empty_like(frames)
+    for i, frame in enumerate(frames):
+        for _ in range(rounds):
+            scarred = find_scars(frame, low=low, high=high, max_width=max_width, min_length=min_length)
+            if not scarred.any():
+                break
+            frame = mend(frame, scarred)
+        out[i] = frame
+    return out.reshape(z.shape)
+
+
+@step
+def scars(
+    scan: xr.Dataset,
+    *,
+    channel: str = "height",
+    low: float = LOW,
+    high: float = HIGH,
+    max_width: int = MAX_WIDTH,
+    min_length: int = MIN_LENGTH,
+    rounds: int = ROUNDS,
+) -> xr.Dataset:
+    """Mend the scars of a channel from the lines above and below them.
+
+    `low` and `high` are thresholds in rms differences of neighbouring lines, `max_width` is in lines, `min_length` in
+    pixels. Raises ChannelError for a channel that is not there, ScanError for one that is no image.
+    """
+    return on_images(
+        scan,
+        channel,
+        lambda z: without_scars(z, low=low, high=high, max_width=max_width, min_length=min_length, rounds=rounds),
+    )
