@@ -65,13 +65,16 @@ def has_fast_bf16(device: torch.device) -> bool:
     return device.type == "cpu" and bool(_cpu_flags() & {"avx512_bf16", "amx_bf16"})
 
 
-def autocast(device: torch.device, precision: str) -> AbstractContextManager:
-    """The context in which a forward pass runs: weights stay fp32; "bf16" multiplies in bf16 where that is fast."""
+def effective_precision(device: torch.device, precision: str) -> str:
+    """ "bf16" where it was asked for and the hardware has it, else "fp32". Raises ValueError for another name."""
     if precision not in ("fp32", "bf16"):
         raise ValueError(f"precision is {precision!r}; it can be 'fp32' or 'bf16'")
-    if precision == "bf16" and has_fast_bf16(device):
-        return torch.autocast(device.type, dtype=torch.bfloat16)
-    return nullcontext()
+    return "bf16" if precision == "bf16" and has_fast_bf16(device) else "fp32"
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager:
+    """The context of a forward pass: weights stay fp32; with "bf16", convolutions and products are computed in bf16."""
+    return torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
 def to_device(x: object, device: torch.device) -> Tensor:

@@ -17,6 +17,7 @@ from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
+from torch.nn.utils import skip_init
 
 from .parts import MONOTONE, activation, glorot
 
@@ -30,8 +31,8 @@ class ConvClassifier(nn.Module):
     filters: feature maps of each block. dense: neurons of each hidden dense layer. kernel: odd number of pixels.
     padding: "valid" loses kernel − 1 pixels per block, "same" none. head: "flatten" keeps positions (and fixes the tile
     size); "gap" averages each map over the tile, so that any tile large enough fits. norm: None, "batch" or "group"
-    (group statistics do not depend on the batch). dropout: after each dense layer, or before the output if there is none.
-    seed: of the initial weights; None draws from torch's global generator.
+    (group statistics do not depend on the batch). dropout: after each dense layer, or before the output if there is
+    none. seed: of the initial weights; None draws from torch's global generator.
 
     Raises ValueError when the tile is too small for the number of blocks, or for an unknown option.
     """
@@ -60,13 +61,13 @@ class ConvClassifier(nn.Module):
         self.norm, self.dropout, self.padding = norm, dropout, padding
         last = map_sizes(size, len(self.filters), kernel, padding)[-1]
         for i, (above, here) in enumerate(pairwise((channels, *self.filters)), 1):
-            self.add_module(f"conv{i}", nn.Conv2d(above, here, kernel, padding=padding))
+            self.add_module(f"conv{i}", skip_init(nn.Conv2d, above, here, kernel, padding=padding))
             if norm:
                 self.add_module(f"norm{i}", _norm(norm, here))
         features = self.filters[-1] * (last**2 if head == "flatten" else 1)
         for i, (above, here) in enumerate(pairwise((features, *self.dense)), 1):
-            self.add_module(f"dense{i}", nn.Linear(above, here))
-        self.output = nn.Linear(self.dense[-1] if self.dense else features, outputs)
+            self.add_module(f"dense{i}", skip_init(nn.Linear, above, here))
+        self.output = skip_init(nn.Linear, self.dense[-1] if self.dense else features, outputs)
         self.drop = nn.Dropout(dropout)
         glorot(self, seed)
 
@@ -194,8 +195,8 @@ def map_sizes(size: int, blocks: int, kernel: int = 3, padding: str = "valid") -
             for _ in range(blocks):
                 smallest = smallest * POOL + loss
             raise ValueError(
-                f"tiles of {size} pixels are too small for {blocks} blocks of {kernel}×{kernel} convolution ({padding}) "
-                f"and 2×2 pooling; the smallest size is {smallest}"
+                f"tiles of {size} pixels are too small for {blocks} blocks of {kernel}×{kernel} convolution "
+                f"({padding}) and 2×2 pooling; the smallest size is {smallest}"
             )
     return sizes
 

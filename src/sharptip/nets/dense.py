@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 from .parts import activation, glorot
 
@@ -38,8 +39,8 @@ class DeepNet(nn.Module):
         self.inputs, self.hidden, self.outputs = inputs, tuple(hidden), outputs
         self.activation, self.dropout = activation, dropout
         for i, (above, here) in enumerate(pairwise((inputs, *hidden)), 1):
-            self.add_module(f"dense{i}", nn.Linear(above, here))
-        self.output = nn.Linear(hidden[-1], outputs)
+            self.add_module(f"dense{i}", skip_init(nn.Linear, above, here))
+        self.output = skip_init(nn.Linear, hidden[-1], outputs)
         self.drop = nn.Dropout(dropout)
         glorot(self, seed)
 

@@ -30,7 +30,7 @@ def glorot(net: nn.Module, seed: int | None = None) -> None:
     """Fill a network in place as Keras does: Glorot-uniform weights, zero biases.
 
     Uniform in ±sqrt(6 / (fan_in + fan_out)) (Glorot & Bengio, AISTATS 2010, eq. 16). With a seed, torch's global
-    generator is not used.
+    generator is not used (layers are made by skip_init, which draws nothing).
     """
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     for module in net.modules():
