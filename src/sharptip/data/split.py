@@ -12,11 +12,12 @@ import numpy as np
 
 from ..core.errors import StudyError
 
+Names = Sequence[object] | np.ndarray  # one per image
 DRAWS = 64  # random orders of the groups that are tried; the one that spreads the labels most evenly is kept
 
 
 def holdout(
-    groups: Sequence[object], labels: Sequence[object], fraction: float, rng: np.random.Generator
+    groups: Names, labels: Names, fraction: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Indices (kept, held out) with about `fraction` of every label held out, in whole groups.
 
@@ -47,7 +48,7 @@ def holdout(
 
 
 def folds(
-    groups: Sequence[object], labels: Sequence[object], k: int, rng: np.random.Generator
+    groups: Names, labels: Names, k: int, rng: np.random.Generator
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """k pairs (train, test) of indices; each image is tested once, whole groups on one side.
 
@@ -71,7 +72,7 @@ def folds(
     return [(np.flatnonzero(fold_of_image != f), np.flatnonzero(fold_of_image == f)) for f in range(k)]
 
 
-def apart(groups: Sequence[object], first: Sequence[int], second: Sequence[int]) -> None:
+def apart(groups: Names, first: Sequence[int] | np.ndarray, second: Sequence[int] | np.ndarray) -> None:
     """Raises StudyError naming a group that is on both sides."""
     names = np.asarray(groups, object)
     both = set(names[np.asarray(first, int)]) & set(names[np.asarray(second, int)])
@@ -82,7 +83,7 @@ def apart(groups: Sequence[object], first: Sequence[int], second: Sequence[int])
 class _Members:
     """Groups and labels counted once: index of each image's group, labels per group."""
 
-    def __init__(self, groups: Sequence[object], labels: Sequence[object]) -> None:
+    def __init__(self, groups: Names, labels: Names) -> None:
         if len(groups) != len(labels):
             raise StudyError(f"{len(groups)} groups for {len(labels)} labels; give one of each per image")
         self.names, self.index = np.unique(np.asarray(groups, str), return_inverse=True)

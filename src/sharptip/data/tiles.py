@@ -24,7 +24,7 @@ def tiles_of(image: np.ndarray, size: int) -> np.ndarray:
     short = [max(0, size - n) for n in image.shape]
     if any(short):
         mode = "reflect" if min(image.shape) > 1 else "edge"
-        image = np.pad(image, [(s // 2, s - s // 2) for s in short], mode=mode)  # type: ignore[arg-type]
+        image = np.pad(image, [(s // 2, s - s // 2) for s in short], mode=mode)  # type: ignore[call-overload]
     rows, cols = (n // size for n in image.shape)
     top, left = ((n - k * size) // 2 for n, k in zip(image.shape, (rows, cols), strict=True))
     cut = image[top : top + rows * size, left : left + cols * size]

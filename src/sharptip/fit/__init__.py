@@ -13,9 +13,9 @@ from .recipe import Claim, Example, Port, Recipe
 _LAZY = {
     "Model": "model",
     "OutOfRange": "model",
-    "check_recipe": "check_recipe",
-    "BrokenPromise": "check_recipe",
-    "check_reader": "check_reader",
+    "check_recipe": "recipe_contract",
+    "BrokenPromise": "recipe_contract",
+    "check_reader": "reader_contract",
 }
 __all__ = ["BrokenPromise", "Claim", "Example", "Model", "OutOfRange", "Port", "Recipe", "check_reader", "check_recipe"]
 

@@ -41,7 +41,8 @@ def prepare(recipe: Recipe, scan: xr.Dataset) -> Prepared:
                 f"recipe {recipe.name!r} takes {port.dims}: select one of the others first"
             )
     for clean in recipe.clean:
-        scan = clean(scan)
+        for port in recipe.eats:
+            scan = clean(scan, channel=port.name)
     stack = [channel(scan, port.name).transpose(*port.dims).values for port in recipe.eats]
     channels = np.stack(stack).astype(float)
     lost = ~np.isfinite(channels).all(axis=0)

@@ -56,7 +56,7 @@ class Recipe:
     eats      channels the recipe needs, by name, unit and axes; missing ones are refused by name.
     gives     what an answer holds.
     example   (rng, options) → Example, simulated.
-    clean     steps scan → scan that are run before anything else.
+    clean     steps (scan, channel=name) → scan, run on every channel that is eaten, before anything else.
     build     options → network or scikit-learn estimator. A network gets tiles (n, channels, tile, tile), or whole
               scans for 'restore'; an estimator gets `features(tiles)` rows, one per tile.
     scale     'own': each scan's own robust spread, multiplied back for restorations; 'fixed': learned once from the
@@ -73,7 +73,7 @@ class Recipe:
     kind: str = "classify"
     classes: tuple[str, ...] = ()
     example: Callable[[np.random.Generator, Options], Example] | None = None
-    clean: tuple[Callable[[xr.Dataset], xr.Dataset], ...] = ()
+    clean: tuple[Callable[..., xr.Dataset], ...] = ()
     loss: str = "auto"
     scale: str = "own"
     features: Callable[[np.ndarray], np.ndarray] | None = None

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..clean import align_rows, plane
+from ..clean import plane, rows
 from ..data.augment import REVIEW_SIX
 from ..fit.recipe import Claim, Example, Options, Port, Recipe
 
@@ -22,22 +22,26 @@ REVIEW = "doi 10.3762/bjnano.12.66"
 
 def example(rng: np.random.Generator, options: Options) -> Example:
     """One simulated cytoskeleton of a donor of its own, healthy or exposed with equal chance."""
-    from ..simulate.population import one_image
+    from ..simulate.population import image
 
     label = options["classes"][int(rng.integers(2))]
-    drawn = one_image(rng, damaged=label == options["classes"][1], batch=options["batch_of_cells"])
-    return Example(drawn.scan, label, drawn.group)
+    seed, index = int(rng.integers(2**31)), int(rng.integers(1000))
+    kind = "exposed" if label == options["classes"][1] else "healthy"
+    drawn = image(seed, kind, index, batch=options["batch_of_cells"], shape=(256, 256))
+    return Example(drawn.scan, label, f"{drawn.group} of {seed}")
 
 
 def network(options: Options) -> Any:
     """One of Table 1's networks, or the modern one, for tiles of options['tile'] pixels."""
-    from ..nets import ARCHITECTURES, ConvClassifier, modern
+    from ..nets import ARCHITECTURES, build, modern
 
     outputs = 1 if len(options["classes"]) == 2 else len(options["classes"])
-    common = {"size": options["tile"], "outputs": outputs, "dropout": options["dropout"]}
+    common = {"size": options["tile"], "outputs": outputs}
+    if options["dropout"]:  # else what the architecture has of its own: none in Table 1
+        common["dropout"] = options["dropout"]
     if options["architecture"] == "modern":
         return modern(**common)
-    return ConvClassifier(**ARCHITECTURES[options["architecture"]], **common)
+    return build({**ARCHITECTURES[options["architecture"]], **common})
 
 
 def forest(options: Options) -> Any:
@@ -55,7 +59,7 @@ RECIPE = Recipe(
     kind="classify",
     classes=("healthy", "exposed"),
     example=example,
-    clean=(plane, align_rows),
+    clean=(plane, rows),
     build=network,
     scale="own",
     symmetries=REVIEW_SIX,

@@ -26,8 +26,8 @@ from ..fit.recipe import Recipe
 from ..fit.scale import Scale
 
 REFERENCES = ("healthy", "control", "untreated", "normal", "reference", "wildtype", "wt", "good", "not_bad")
-SMALLEST = 96  # pixels: five valid convolutions with pooling leave one pixel of it
-QUARTERED = 2 * SMALLEST  # images at least this large are cut into four tiles
+SMALLEST_TILE = 96  # pixels: five valid convolutions with pooling leave one pixel of it
+QUARTERED = 2 * SMALLEST_TILE  # images at least this large are cut into four tiles
 KEPT_SIDE = 512  # pixels of the levelled image that is kept for pictures and for its morphology
 
 

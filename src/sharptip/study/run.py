@@ -342,7 +342,7 @@ class Study:
 
 def _morphology(collection: Collection) -> Result:
     images = collection.images
-    table = feature_table([i.height for i in images], [i.pixel_size or (1.0, 1.0) for i in images])
+    table = feature_table([i.height for i in images], [float(np.sqrt(np.prod(i.pixel_size or (1.0, 1.0)))) for i in images])
     values = table.to_numpy(float)
     middle = np.nanmedian(np.where(np.isfinite(values), values, np.nan), axis=0)
     return {"features": np.where(np.isfinite(values), values, np.nan_to_num(middle)), "names": list(table.columns)}
