@@ -172,8 +172,8 @@ def cam_figure(
         bar = figure.colorbar(drawn, ax=list(panels.ravel()), location="bottom", fraction=0.05, aspect=45, pad=0.02)
         bar.solids.set_alpha(1)  # type: ignore[union-attr]
         bar.set_ticks([-1, 0, 1], labels=[f"speaks for {classes[0]}", "for neither", f"speaks for {classes[1]}"])
-        bar.ax.get_xticklabels()[0].set_ha("left")
-        bar.ax.get_xticklabels()[-1].set_ha("right")
+        bar.ax.get_xticklabels()[0].set_horizontalalignment("left")
+        bar.ax.get_xticklabels()[-1].set_horizontalalignment("right")
         bar.outline.set_visible(False)  # type: ignore[operator]
     return figure
 

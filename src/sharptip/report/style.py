@@ -37,7 +37,7 @@ RASTER_DPI = 170  # for the images inside a figure
 _CSS_PX = 96  # CSS pixels in an inch
 _CHART, _IMAGES = 1.12, 1.5  # a page shows charts so that their letters match its text, and images as wide as it is
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
     "font.size": 10, "axes.titlesize": 10.5, "axes.labelsize": 10, "legend.fontsize": 9,
     "xtick.labelsize": 9, "ytick.labelsize": 9,
