@@ -121,8 +121,8 @@ def training_figure(histories: Sequence[Mapping[str, Sequence[float]]], stop_at:
         axes.set_ylabel(quantity)
     if stop_at is not None:
         upper.axhline(stop_at, color=FAINT, linewidth=1.2, zorder=0)
-        place = {"transform": upper.get_yaxis_transform(), "ha": "right", "va": "bottom"}
-        upper.text(0.995, stop_at, f"stops at {100 * stop_at:.0f} %", fontsize=8, color=MUTED, **place)
+        place = {"transform": upper.get_yaxis_transform(), "ha": "left", "va": "bottom"}
+        upper.text(0.01, stop_at, f"stops at {100 * stop_at:.0f} %", fontsize=8, color=MUTED, **place)
     upper.yaxis.set_major_formatter(_PERCENT)
     lower.set_xlabel("epoch")
     lower.set_ylim(bottom=0)
@@ -141,6 +141,7 @@ def architecture_figure(rows: Mapping[str, Sequence[float]]) -> Figure:
         axes.plot(np.mean(values), y, "D", color=BLUE, markersize=7)
     axes.set_yticks(range(len(rows)), list(rows))
     axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.xaxis.set_major_formatter(_PERCENT)
     axes.set_xlabel("validation accuracy (dots: groupings, ◆: mean)")
     axes.spines["left"].set_visible(False)
@@ -176,7 +177,7 @@ def map_histogram_figure(
             lower.plot(values[:, i].mean(), y, "|", color=INK, markersize=13, markeredgewidth=1.8)
         upper.set_title(names[i])
         upper.yaxis.set_major_formatter(_PERCENT)
-        upper.set_ylabel("images")
+        upper.set_ylabel("share")
         lower.set_ylim(len(groups) - 0.5, -0.5)
         lower.set_yticks([])
         lower.spines["left"].set_visible(False)
@@ -255,8 +256,8 @@ def applied_figure(groups: Mapping[str, Applied], classes: tuple[str, str], thre
         right.text(group.fraction, y - 0.2, f"{100 * group.fraction:.0f} %", ha="center", va="bottom", fontsize=8)
     left.axvline(threshold, color=FAINT, linewidth=1.2, zorder=0)
     left.set_yticks(range(len(groups)), [f"{name}\n({len(group.scores)})" for name, group in groups.items()])
-    left.set(ylim=(len(groups) - 0.5, -0.6), xlim=(-0.03, 1.03), xlabel="score of each image")
-    left.set_xticks([0, 1], [f"0\n{classes[0]}", f"1\n{classes[1]}"])
+    left.set(ylim=(len(groups) - 0.5, -0.6), xlim=(-0.03, 1.03), xlabel="score of each image, 0–1")
+    left.set_xticks([0, 1], classes)
     right.set(xlim=(-0.05, 1.1), xlabel=f"predicted {classes[0]}")
     right.set_xticks([0, 0.5, 1])
     right.xaxis.set_major_formatter(_PERCENT)
@@ -285,7 +286,7 @@ def permutation_figure(null: np.ndarray, observed: float, p: float, chance: floa
     axes.xaxis.set_major_formatter(_PERCENT)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="accuracy", ylabel="shuffles")
-    _legend_above(axes, 2)
+    _legend_above(axes, 1)
     return figure
 
 

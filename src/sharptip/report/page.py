@@ -6,7 +6,6 @@ archived and opened in ten years. It reads on a phone, on a dark screen and on p
 
 from __future__ import annotations
 
-import base64
 import math
 import os
 import re
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -132,7 +132,7 @@ class Picture:
 
     @property
     def source(self) -> str:
-        return "data:image/svg+xml;base64," + base64.b64encode(to_svg(self.figure).encode()).decode()
+        return "data:image/svg+xml," + quote(to_svg(self.figure), safe=" /:;=,()+*!@$&?")
 
 
 @dataclass(frozen=True)

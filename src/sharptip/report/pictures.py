@@ -18,7 +18,7 @@ PixelSize = float | tuple[float, float] | None  # metres, one number or (dy, dx)
 
 LONGEST_BAR = 0.4  # of the image's width
 SHOWN_RANGE = (0.5, 99.5)  # percentiles that the colours span: one spike must not darken every scan
-_PANEL_TITLE = 8.5  # points
+_PANEL_TITLE = 9  # points
 
 
 def bar_length(width: float) -> float:
@@ -49,7 +49,7 @@ def scale_bar(axes: Axes, width_px: int, pixel_size: float | None) -> float:
     bar.set_gid("scale-bar")
     axes.add_patch(bar)
     axes.text(
-        corner[0] + length / size / 2, corner[1] + 0.04 * rise, say(length, unit), color="white", fontsize=7.5,
+        corner[0] + length / size / 2, corner[1] + 0.04 * rise, say(length, unit), color="white", fontsize=8,
         ha="center", va="bottom", path_effects=outline,
     )  # fmt: skip
     return length
@@ -138,22 +138,27 @@ def cam_figure(
     titles: Sequence[str],
     pixel_size: PixelSize = None,
     classes: tuple[str, str] = ("class 0", "class 1"),
-    columns: int = 2,
+    columns: int = 3,
 ) -> Figure:
-    """Tiles (n, y, x) in grey, each beside itself under its class activation map (n, y, x); Figures 9 and 10.
+    """Tiles (n, y, x) in grey, each over itself under its class activation map (n, y, x); Figures 9 and 10.
 
     Positive is evidence for `classes[1]`. All maps share one range, so that a strong one and a faint one look so.
     """
     tiles, maps = np.asarray(tiles, dtype=float), np.asarray(maps, dtype=float)
     reach = float(np.nanpercentile(np.abs(maps), 99)) or 1.0
     rows = math.ceil(len(tiles) / columns)
-    figure = new_figure(rows * (WIDTH / columns / 2 + 0.32) + 0.62)
-    pairs = figure.subplots(rows, 2 * columns, squeeze=False).reshape(-1, 2)
+    figure = new_figure(rows * (2 * WIDTH / columns + 0.2) + 0.6)
+    panels = figure.subplots(2 * rows, columns, squeeze=False)
+    for axes in panels.ravel():
+        axes.set_visible(False)
     dy, dx = _both(pixel_size)
     drawn = None
-    for (plain, covered), tile, values, title in zip(pairs, tiles, maps, titles, strict=False):
+    for i, (tile, values, title) in enumerate(zip(tiles, maps, titles, strict=True)):
+        row, column = divmod(i, columns)
+        plain, covered = panels[2 * row, column], panels[2 * row + 1, column]
         low, high = np.nanpercentile(tile, SHOWN_RANGE)
         for axes in (plain, covered):
+            axes.set_visible(True)
             axes.imshow(tile, cmap="gray", vmin=low, vmax=high, aspect=dy / dx, interpolation="antialiased")
             _bare(axes)
         # Strong evidence covers the grey, faint evidence lets it through.
@@ -163,15 +168,12 @@ def cam_figure(
         )
         plain.set_title(title, fontsize=_PANEL_TITLE)
         scale_bar(plain, tile.shape[1], None if pixel_size is None else dx)
-    for pair in pairs[len(tiles) :]:
-        for axes in pair:
-            axes.set_visible(False)
     if drawn is not None:
-        bar = figure.colorbar(drawn, ax=list(pairs.ravel()), location="bottom", fraction=0.05, aspect=45, pad=0.02)
+        bar = figure.colorbar(drawn, ax=list(panels.ravel()), location="bottom", fraction=0.05, aspect=45, pad=0.02)
         bar.solids.set_alpha(1)  # type: ignore[union-attr]
         bar.set_ticks([-1, 0, 1], labels=[f"speaks for {classes[0]}", "for neither", f"speaks for {classes[1]}"])
-        bar.ax.get_xticklabels()[0].set_ha("left")
-        bar.ax.get_xticklabels()[-1].set_ha("right")
+        bar.ax.get_xticklabels()[0].set_horizontalalignment("left")
+        bar.ax.get_xticklabels()[-1].set_horizontalalignment("right")
         bar.outline.set_visible(False)  # type: ignore[operator]
     return figure
 

@@ -20,10 +20,12 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 INK, MUTED, FAINT = "#1b2430", "#5b6673", "#c9d0d8"
-_ON_DARK = {INK: "#e6eaf0", MUTED: "#a3aebb", FAINT: "#3b4552"}
 
 BLUE, VERMILION, GREEN, PINK, ORANGE, SKY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
 PALETTE = (BLUE, VERMILION, GREEN, PINK, ORANGE, SKY)
+_ON_DARK = {  # the same, lifted where they would sink into a dark page
+    INK: "#e6eaf0", MUTED: "#a3aebb", FAINT: "#3b4552", BLUE: "#3f9fd8", VERMILION: "#ee7a2b", GREEN: "#2bb78d",
+}  # fmt: skip
 MARKERS = ("o", "s", "^", "D", "v", "P")
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2)))
 
@@ -31,13 +33,14 @@ HEIGHTS = "inferno"  # dark to bright without a break, read alike by colour-blin
 EVIDENCE = LinearSegmentedColormap.from_list("evidence", [BLUE, "#f4f4f4", VERMILION])  # label 0 ← none → label 1
 
 WIDTH = 4.6  # inches: letters of 10 pt are still 9 px high on a phone 360 px wide
-RASTER_DPI = 200  # for the images inside a figure
-_CSS_PX = 96 * 1.12  # CSS pixels in an inch, and a little more so that 9.5 pt stands beside the 17 px of the text
+RASTER_DPI = 170  # for the images inside a figure
+_CSS_PX = 96  # CSS pixels in an inch
+_CHART, _IMAGES = 1.12, 1.5  # a page shows charts so that their letters match its text, and images as wide as it is
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
-    "font.size": 9.5, "axes.titlesize": 10, "axes.labelsize": 9.5, "legend.fontsize": 8.5,
-    "xtick.labelsize": 8.5, "ytick.labelsize": 8.5,
+    "font.size": 10, "axes.titlesize": 10.5, "axes.labelsize": 10, "legend.fontsize": 9,
+    "xtick.labelsize": 9, "ytick.labelsize": 9,
     "text.color": INK, "axes.labelcolor": INK, "axes.titlecolor": INK, "axes.edgecolor": MUTED,
     "xtick.color": MUTED, "ytick.color": MUTED, "xtick.labelcolor": INK, "ytick.labelcolor": INK,
     "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.8,
@@ -69,8 +72,9 @@ def new_figure(height: float, width: float = WIDTH) -> Figure:
 
 def size_px(figure: Figure) -> tuple[int, int]:
     """(width, height) in CSS pixels at which a page shows a figure where there is room."""
+    scale = _CSS_PX * (_IMAGES if any(axes.images for axes in figure.axes) else _CHART)
     width, height = figure.get_size_inches()
-    return round(width * _CSS_PX), round(height * _CSS_PX)
+    return round(width * scale), round(height * scale)
 
 
 def to_svg(figure: Figure) -> str:
