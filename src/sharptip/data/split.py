@@ -16,9 +16,7 @@ Names = Sequence[object] | np.ndarray  # one per image
 DRAWS = 64  # random orders of the groups that are tried; the one that spreads the labels most evenly is kept
 
 
-def holdout(
-    groups: Names, labels: Names, fraction: float, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def holdout(groups: Names, labels: Names, fraction: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Indices (kept, held out) with about `fraction` of every label held out, in whole groups.
 
     groups, labels: one entry per image. Raises StudyError where a label lives in one group only, because then no
@@ -47,9 +45,7 @@ def holdout(
     return np.flatnonzero(~out), np.flatnonzero(out)
 
 
-def folds(
-    groups: Names, labels: Names, k: int, rng: np.random.Generator
-) -> list[tuple[np.ndarray, np.ndarray]]:
+def folds(groups: Names, labels: Names, k: int, rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
     """k pairs (train, test) of indices; each image is tested once, whole groups on one side.
 
     Groups are dealt, largest first, to the fold that is poorest in their labels. Fewer groups than k: as many folds

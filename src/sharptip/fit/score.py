@@ -55,13 +55,8 @@ def restoration_rows(model: Model, examples: Sequence[Example], groups: Sequence
 
 def interval(function: Any, truth: np.ndarray, answer: np.ndarray, groups: Sequence[object]) -> tuple[float, float]:
     """95 % cluster-bootstrap interval of function(truth, answer); NaN for a single group, which has none."""
-    if len(set(groups)) < 2:
-        return float("nan"), float("nan")
-
-    def statistic(chosen: np.ndarray) -> float:
-        return function(truth[chosen], answer[chosen])
-
-    return cluster_bootstrap(statistic, groups, np.arange(len(truth)))
+    found = cluster_bootstrap(function, np.asarray(groups), (truth, answer))
+    return found.low, found.high
 
 
 def row(

@@ -6,27 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..fit.intervals import cluster_bootstrap, wilson
+from ..fit.intervals import proportion
 
-FEW = 5  # groups; below, a bootstrap over them has too few different draws to mean anything
+FEW = 5  # independent groups in a test; below, the report warns beside every number
 
 
-def interval(right: np.ndarray, groups: Sequence[str] | np.ndarray) -> tuple[float, float]:
-    """95 % interval of a share of right answers, (low, high), when whole groups are the independent draws.
-
-    A cluster bootstrap; where there are fewer than five groups, or all answers are alike so that there is nothing to
-    draw from, Wilson's interval with the number of groups as the number of trials, if that is wider.
-    """
-    right = np.asarray(right, float)
-    groups = np.asarray(groups)
-    n = len(np.unique(groups))
-    low, high = float(right.mean()), float(right.mean())
-    if n > 1:
-        low, high = cluster_bootstrap(lambda chosen: float(right[chosen].mean()), groups, np.arange(len(right)))
-    if n < FEW or low == high:
-        a, b = wilson(right.mean() * n, n)
-        low, high = min(low, a), max(high, b)
-    return float(low), float(high)
+def interval(right: np.ndarray, groups: Sequence[str] | np.ndarray) -> list[float]:
+    """[low, high], 95 %, of a share of right answers, when whole groups are the independent draws."""
+    found = proportion(np.asarray(right, float), np.asarray(groups))
+    return [float(found.low), float(found.high)]
 
 
 def level_of_shuffling(groups: np.ndarray, labels: np.ndarray) -> str:

@@ -1,7 +1,7 @@
 """What is compared: every scan of the populations, with its label, group and batch, ready for the learners.
 
 Two doors lead in: a folder with one sub-folder per population, or a table (CSV) that lists `file`, `label` and, where
-there are, `frame`, `group` and `batch`. A scan that cannot be read is named with its reason and left out; nothing stops.
+there are, `frame`, `group` and `batch`. A scan that cannot be read is named with its reason and left out.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ class Image:
     height: np.ndarray
     pixel_size: tuple[float, float] | None
     tiles: np.ndarray
-    shape: tuple[int, int]
+    shape: tuple[int, int]  # of the scan as it was read, before it was made smaller for `height`
+    scanned_pixel_size: tuple[float, float] | None
     digest: str
 
 
@@ -350,4 +351,4 @@ def _image(r: _Read, recipe: Recipe, target: tuple[float, float] | None, side: i
         height = resample(height, pixels_now, larger)
         pixels = larger if pixels else None
     group = r.entry.group or r.entry.path.name
-    return Image(r.entry, group, height.astype(np.float32), pixels, tiles, r.channels.shape[1:], r.digest)  # type: ignore[arg-type]
+    return Image(r.entry, group, height.astype(np.float32), pixels, tiles, r.channels.shape[1:], r.pixel_size, r.digest)  # type: ignore[arg-type]

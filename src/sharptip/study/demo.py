@@ -31,9 +31,7 @@ class Population:
     pixel_size: float = 4e-9
 
 
-DEMO = Population(
-    {1: {"healthy": 24, "exposed": 24, "treated": 12}, 2: {"healthy": 16, "exposed": 16, "treated": 8}}
-)
+DEMO = Population({1: {"healthy": 24, "exposed": 24, "treated": 12}, 2: {"healthy": 16, "exposed": 16, "treated": 8}})
 SMALLEST = Population(
     {1: {"healthy": 6, "exposed": 6, "treated": 2}, 2: {"healthy": 4, "exposed": 4, "treated": 0}}, donors=4,
     shape=(192, 192), pixel_size=8e-9,
@@ -44,7 +42,10 @@ REVIEW = Population(
 
 
 def write_demo(
-    folder: Path, population: Population = DEMO, seed: int = 0, on_file: Callable[[int, int], object] = lambda d, n: None
+    folder: Path,
+    population: Population = DEMO,
+    seed: int = 0,
+    on_file: Callable[[int, int], object] = lambda d, n: None,
 ) -> Path:
     """Write `scans/LABEL/NAME.gwy`, `groups.csv` and `truth/NAME.png` below `folder`; returns `folder/scans`.
 

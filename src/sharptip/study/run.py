@@ -92,7 +92,7 @@ class Study:
         p = self.protocol
         batches = len(set(self.data.batches) - {""})
         crossed = batches * (batches - 1) if batches > 1 else 0
-        fixed = 5  # forest search, final, forest test, morphology test, shuffled morphology
+        fixed = 8  # morphology, forest search, final, two baselines' tests, shuffled morphology, two kinds of maps
         return (
             len(p.architectures) * p.groupings + fixed + p.outer_folds + crossed + p.network_permutations
             + len(p.curve) * p.curve_repeats
@@ -342,7 +342,9 @@ class Study:
 
 def _morphology(collection: Collection) -> Result:
     images = collection.images
-    table = feature_table([i.height for i in images], [float(np.sqrt(np.prod(i.pixel_size or (1.0, 1.0)))) for i in images])
+    table = feature_table(
+        [i.height for i in images], [float(np.sqrt(np.prod(i.pixel_size or (1.0, 1.0)))) for i in images]
+    )
     values = table.to_numpy(float)
     middle = np.nanmedian(np.where(np.isfinite(values), values, np.nan), axis=0)
     return {"features": np.where(np.isfinite(values), values, np.nan_to_num(middle)), "names": list(table.columns)}
