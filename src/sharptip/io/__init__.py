@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import registry
-from ..core.errors import ReadError, WriteError
+from ..core.errors import ReadError, UnitError, WriteError
 from ..core.grid import Grid, checked
 from .layout import Size
 
 if TYPE_CHECKING:
     import xarray as xr
 
+_LONGEST_NAME = 256  # letters of a channel's name or unit
 HEAD = 65536  # bytes of a file that `detect` sees
 
 # What Python, numpy and the libraries under the readers raise on bytes that make no sense. At this one door they become
@@ -138,18 +139,29 @@ def read_with(
     if picks:
         options["frames"] = frames
     try:
-        found = reader.read(path, **options)
+        with np.errstate(invalid="ignore", over="ignore"):  # numbers that damage has made need no warning
+            found = reader.read(path, **options)
         if not found:
             raise ReadError("it holds no scan")
         if frames is not None and not picks:
             found = [found[i] for i in frames]
-        return [checked(grid, path) for grid in found]
-    except ReadError as error:
+        return [_sound(checked(grid, path)) for grid in found]
+    except (ReadError, UnitError) as error:
         said = str(error)
-        raise type(error)(said if said.startswith(str(path)) else f"{path} ({reader.NAME}): {said}") from error
+        kind = type(error) if isinstance(error, ReadError) else ReadError
+        raise kind(said if said.startswith(str(path)) else f"{path} ({reader.NAME}): {said}") from error
     except DAMAGE as error:
         about = f"{type(error).__name__}: {error}"[:200]
         raise ReadError(f"{path}: damaged, or not really a {reader.NAME} file ({about})") from error
+
+
+def _sound(grid: Grid) -> Grid:
+    """The grid, if its names and units are text that a person can read; damage often shows there first."""
+    for channel in grid.channels:
+        for said in (channel.vendor_name, str(channel.attrs.get("vendor_units", ""))):
+            if len(said) > _LONGEST_NAME or not said.isprintable():
+                raise ReadError(f"channel {channel.name!r} is called or measured in {said[:40]!r}; the file is damaged")
+    return grid
 
 
 def _head(path: Path) -> bytes:
@@ -183,8 +195,9 @@ def _reader(head: bytes, path: Path) -> Any:
 
 
 _SIGNATURES = {
-    b"\x89HDF": "HDF5", b"PK\x03\x04": "a ZIP archive", b"%PDF": "a PDF", b"GIF8": "a GIF picture", b"BM": "a BMP picture",
-    b"\x1f\x8b": "gzip-compressed", b"\x7fELF": "a program", b"CDF": "netCDF", b"RIFF": "a RIFF container",
+    b"\x89HDF": "HDF5", b"PK\x03\x04": "a ZIP archive", b"%PDF": "a PDF", b"GIF8": "a GIF picture",
+    b"BM": "a BMP picture", b"\x1f\x8b": "gzip-compressed", b"\x7fELF": "a program", b"CDF": "netCDF",
+    b"RIFF": "a RIFF container",
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ grid of its own, since nobody said when it was taken, and all frames of a stack 
 from __future__ import annotations
 
 import ast
+import io
 import math
 import re
 import zipfile
@@ -106,12 +107,11 @@ def named_channel(values: np.ndarray, channel: str | None, unit: str | None) -> 
 
 def _arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
     """(images and stacks by name, everything else as facts)."""
-    with path.open("rb") as file:
-        zipped = file.read(4) == _ZIP
-    if not zipped:
-        found = {"": _parsed(path.read_bytes())}
+    data = path.read_bytes()
+    if not data.startswith(_ZIP):
+        found = {"": _parsed(data)}
     else:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:  # from memory: a damaged length reads no more than there is
             found = {i.filename.removesuffix(".npy"): _member(archive, i) for i in archive.infolist()}
     arrays = {k: a for k, a in found.items() if a.ndim in (2, 3) and a.dtype.kind in "fiub" and min(a.shape) > 0}
     frames = {len(a) for a in arrays.values() if a.ndim == 3}
@@ -123,6 +123,8 @@ def _arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ReadError(f"{info.filename!r} is packed in a way that numpy does not use")
     if info.file_size > _DEFLATE * info.compress_size + 1024 or info.file_size > 8 * LARGEST:
         raise ReadError(f"{info.filename!r} claims {info.file_size} bytes from {info.compress_size}; it is damaged")
     return _parsed(archive.read(info))

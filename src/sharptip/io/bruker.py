@@ -54,16 +54,16 @@ def read(path: Path) -> list[Grid]:
     axes: dict[tuple[object, ...], dict[str, Axis]] = {}
     for image in images:
         made, where = _image(data, image, common)
-        key = tuple((len(a.values), a.spacing) for a in where.values())
+        key: tuple[object, ...] = tuple((len(a.values), a.spacing) for a in where.values())
         axes[key] = where
         groups.setdefault(key, []).append(made)
     slow = images[0].get("frame direction", "").lower()
     attrs = {"slow_direction": slow} if slow in ("up", "down") else {}
     grids = []
-    for k, (key, recorded) in enumerate(groups.items()):
+    for k, (shape, recorded) in enumerate(groups.items()):
         channels, direction = join_directions(recorded)
         name = path.stem if k == 0 else f"{path.stem}_{k + 1}"
-        grids.append(Grid(name, unique(channels), direction | axes[key], header, attrs))
+        grids.append(Grid(name, unique(channels), direction | axes[shape], header, attrs))
     return grids
 
 
@@ -104,7 +104,7 @@ def _quoted(value: str) -> str:
 
 def _value(value: str) -> tuple[str, float, str]:
     """(soft scale, hard value, its unit) of 'V [Sens. Zsens] (0.0067 V/LSB) 440.0 V'."""
-    match = re.fullmatch(r"V\s*(?:\[([^\]]*)\])?\s*(?:\([^)]*\)*\))?\s*([-+.\deE]+)\s*(\S*)", value)
+    match = re.fullmatch(r"V\s*(?:\[([^\]]*)\])?\s*(?:\(.*\))?\s*([-+.\deE]+)\s*(\S*)", value)
     if not match:
         raise ReadError(f"the scale {value!r} is not understood; the header is damaged")
     return match[1] or "", finite(match[2], "a scale"), match[3]

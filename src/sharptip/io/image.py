@@ -7,9 +7,12 @@ scan says so in `attrs["colour"]`.
 
 from __future__ import annotations
 
+import io
 import logging
 import re
+import struct
 import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +31,9 @@ NEEDS_SIZE = True
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+_AS_RGB = ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV")  # modes whose numbers are no intensities
 _LUMINANCE = np.array([0.299, 0.587, 0.114])
+_BY_TIFFFILE = (1, 8, 32773, 32946)  # plain, deflate, PackBits
 _MOST_PIXELS = 2**28  # of a picture; 16384 × 16384
 _DENSEST = 1100  # pixels per byte of file: deflate packs 1032 to 1, and nothing here packs more
 
@@ -70,30 +75,45 @@ def _affordable(pixels: int, path: Path) -> None:
 
 
 def _picture(path: Path) -> list[Picture]:
-    """PNG or JPEG, decoded whole: Pillow refuses a truncated file."""
+    """PNG or JPEG, decoded whole, once its own checksums and end are there."""
     from PIL import Image
 
+    data = path.read_bytes()
+    if data.startswith(_PNG):
+        _check_png(data)
+    elif b"\xff\xd9" not in data[-1024:]:
+        raise ReadError("the JPEG has no end; it is truncated")
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            with Image.open(path, formats=("PNG", "JPEG")) as picture:
+            with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
                 _affordable(picture.width * picture.height, path)
                 picture.load()
-                about = {"mode": picture.mode, "format": picture.format} | {
-                    k: v for k, v in picture.info.items() if isinstance(v, (str, int, float))
-                }
-                palette = picture.mode in ("P", "CMYK", "YCbCr", "PA")
-                values = np.asarray(picture.convert("RGB") if palette else picture)
+                about: dict[str, Any] = {"mode": picture.mode, "format": picture.format}
+                about |= {str(k): v for k, v in picture.info.items() if isinstance(v, (str, int, float))}
+                values = np.asarray(picture.convert("RGB") if picture.mode in _AS_RGB else picture)
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
             raise ReadError(str(error)) from error
     return [(values, None, about)]
+
+
+def _check_png(data: bytes) -> None:
+    """Every chunk ends with its CRC-32, and the last one is IEND; Pillow does not look at those of the pixels."""
+    at, kind = len(_PNG), b""
+    while kind != b"IEND":
+        length, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 8 + length
+        if end + 4 > len(data) or struct.unpack_from(">I", data, end)[0] != zlib.crc32(data[at + 4 : end]):
+            raise ReadError(f"the checksum of the PNG part {kind!r} is wrong; the file is damaged or truncated")
+        at = end + 4
 
 
 def _tiff(path: Path) -> list[Picture]:
     """Every page of a TIFF as a picture, with its trustworthy size."""
     import tifffile
 
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it only logs about damage is checked here
+    log = logging.getLogger("tifffile")
+    before, log.disabled = log.disabled, True  # what it only logs about damage is checked here
     try:
         with tifffile.TiffFile(path) as tiff:
             if len(tiff.pages) > 4096:
@@ -101,19 +121,39 @@ def _tiff(path: Path) -> list[Picture]:
             return [_page(tiff, i, path) for i in range(len(tiff.pages))]
     except tifffile.TiffFileError as error:
         raise ReadError(str(error)) from error
+    finally:
+        log.disabled = before
 
 
 def _page(tiff: Any, i: int, path: Path) -> Picture:
     page = tiff.pages[i]
     _affordable(int(np.prod(page.shape, dtype=object)), path)
     _inside(page, path)
-    values = page.asarray()
+    values = _decoded(page, i, path)
+    if page.photometric.name == "MINISWHITE":
+        raise ReadError("its numbers grow towards black (MINISWHITE), which is a print's way; invert it first")
     if page.photometric.name == "PALETTE" and page.colormap is not None:
         values = np.moveaxis(page.colormap[:, values], 0, -1) / 65535.0
     if values.ndim == 3 and page.planarconfig.name == "SEPARATE":
         values = np.moveaxis(values, 0, -1)
     header = {tag.name: str(tag.value)[:4096] for tag in page.tags.values() if tag.count < 4096 or tag.dtype == 2}
     return values, _own_size(tiff, page), header
+
+
+def _decoded(page: Any, i: int, path: Path) -> np.ndarray:
+    """The pixels: by tifffile where it needs no further package for them, else by Pillow (LZW, JPEG in TIFF)."""
+    if page.compression in _BY_TIFFFILE:
+        return page.asarray()
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # Pillow only warns of damaged tags
+        try:
+            with Image.open(path, formats=("TIFF",)) as picture:
+                picture.seek(i)
+                return np.asarray(picture)
+        except Warning as warning:
+            raise ReadError(str(warning)) from warning
 
 
 def _inside(page: Any, path: Path) -> None:

@@ -53,6 +53,8 @@ def native(values: np.ndarray) -> np.ndarray:
 
 def floats(values: np.ndarray) -> np.ndarray:
     """Integers and flags as floats that hold each of them exactly: a scan's arithmetic must not wrap around."""
+    if values.dtype.kind not in "fiub":
+        raise ReadError(f"numbers of type {values.dtype} are not understood as an image")
     if np.issubdtype(values.dtype, np.floating) and values.dtype.itemsize in (4, 8):
         return native(values)
     return values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)

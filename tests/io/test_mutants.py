@@ -1,0 +1,207 @@
+"""A thousand damaged files for every format: each is refused with a ReadError, or read as scans that hold together.
+
+No crash, no hang, no blow-up of memory. A truncated file is always refused; where a format carries checksums, what is
+read in spite of damage is what was written.
+"""
+
+from __future__ import annotations
+
+import re
+import resource
+import shutil
+import signal
+import time
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sharptip.io
+from sharptip.core.errors import ReadError
+from sharptip.core.grid import Grid, checked
+from tests.io.make_files import EXAMPLES, example
+
+MUTANTS = 1000
+LONGEST = 5.0  # seconds for one file
+MOST_MEMORY = 64 * 2**20  # bytes for one file of a few kB
+CHECKSUMMED = ("zarr", "npz", "png")  # the pixels of these cannot change unnoticed
+
+
+class TooLong(BaseException):
+    """Raised by the alarm; no reader catches it."""
+
+
+@pytest.fixture
+def alarm() -> Iterator[None]:
+    def ring(*_: object) -> None:
+        raise TooLong
+
+    before = signal.signal(signal.SIGALRM, ring)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def truncated(data: bytes, rng: np.random.Generator) -> bytes:
+    return data[: rng.integers(0, len(data))]
+
+
+def flipped(data: bytes, rng: np.random.Generator) -> bytes:
+    out = bytearray(data)
+    for at in rng.integers(0, len(data), rng.integers(1, 9)):
+        out[at] ^= 1 << int(rng.integers(8))
+    return bytes(out)
+
+
+def zeroed(data: bytes, rng: np.random.Generator) -> bytes:
+    a, n = int(rng.integers(0, len(data))), int(rng.integers(1, 65))
+    return data[:a] + b"\0" * len(data[a : a + n]) + data[a + n :]
+
+
+def doubled(data: bytes, rng: np.random.Generator) -> bytes:
+    a, n = int(rng.integers(0, len(data))), int(rng.integers(1, 65))
+    return data[: a + n] + data[a : a + n] + data[a + n :]
+
+
+def cut_out(data: bytes, rng: np.random.Generator) -> bytes:
+    a, n = int(rng.integers(0, len(data))), int(rng.integers(1, 65))
+    return data[:a] + data[a + n :]
+
+
+def other_digits(data: bytes, rng: np.random.Generator) -> bytes:
+    """Another digit, or many, in a number written as text; anywhere, where the header has none."""
+    places = [m.start() for m in re.finditer(rb"[0-9]", data)] or [0]
+    at = int(rng.choice(places))
+    return data[:at] + str(rng.integers(0, 10 ** int(rng.integers(1, 12)))).encode() + data[at + 1 :]
+
+
+def other_length(data: bytes, rng: np.random.Generator) -> bytes:
+    """Four bytes that a length may lie in, set to something extreme; or exchanged with four others."""
+    a, b = (int(v) for v in rng.integers(0, max(1, min(len(data) - 4, 2048)), 2))
+    extreme = [b"\xff" * 4, b"\xff\xff\xff\x7f", b"\x7f\xff\xff\xff", b"\0\0\0\x40", b"\0\0\x10\0", data[b : b + 4]]
+    return data[:a] + extreme[int(rng.integers(len(extreme)))] + data[a + 4 :]
+
+
+DAMAGE = (truncated, flipped, zeroed, doubled, cut_out, other_digits, other_length)
+
+
+def damaged(original: Path, copy: Path, rng: np.random.Generator, how: int) -> str:
+    """Write a damaged copy of a file, or of one file of a folder, to `copy`; returns what was done to it."""
+    damage = DAMAGE[how % len(DAMAGE)]
+    if original.is_dir():
+        parts = sorted(p for p in original.rglob("*") if p.is_file())
+        part = parts[int(rng.integers(len(parts)))]
+        target, source = copy / part.relative_to(original), part
+        if not copy.exists():
+            shutil.copytree(original, copy)
+        if rng.random() < 0.05:
+            target.unlink()
+            return f"{target.name} removed"
+    else:
+        target, source = copy, original
+    target.write_bytes(damage(source.read_bytes(), rng))
+    return damage.__name__
+
+
+def restore(original: Path, copy: Path) -> None:
+    """Put every file of a damaged folder back; a single file is overwritten by the next mutant anyway."""
+    if original.is_dir():
+        for part in original.rglob("*"):
+            if part.is_file():
+                (copy / part.relative_to(original)).write_bytes(part.read_bytes())
+
+
+def read_or_refused(path: Path) -> list[Grid] | None:
+    try:
+        return sharptip.io.grids(path, size="unknown")[1]
+    except ReadError as error:
+        assert str(path) in str(error), f"the message does not name the file: {error}"
+        return None
+
+
+@pytest.mark.parametrize("format", list(EXAMPLES))
+def test_a_thousand_mutants(format: str, tmp_path: Path, alarm: None) -> None:
+    original = example(tmp_path, format)
+    sound = read_or_refused(original)
+    assert sound, "the example itself is read"
+    copy = tmp_path / f"mutant{original.suffix}"
+    rng = np.random.default_rng(20260101)
+    refused, resident = 0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    tracemalloc.start()
+    try:
+        for i in range(MUTANTS):
+            done = damaged(original, copy, rng, i)
+            tracemalloc.reset_peak()
+            before = tracemalloc.get_traced_memory()[0]
+            signal.setitimer(signal.ITIMER_REAL, LONGEST)
+            start = time.perf_counter()
+            found = read_or_refused(copy)
+            assert time.perf_counter() - start < LONGEST
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            assert tracemalloc.get_traced_memory()[1] - before < MOST_MEMORY, f"mutant {i} ({done}) takes memory"
+            if found is None:
+                refused += 1
+            else:
+                same = original.is_dir() or copy.read_bytes() == original.read_bytes()
+                assert done != "truncated" or same, f"mutant {i}: a truncated file was read"
+                hold_together(found, copy)
+                if format in CHECKSUMMED:
+                    np.testing.assert_array_equal(found[0].channels[0].data, sound[0].channels[0].data)
+            restore(original, copy)
+    finally:
+        tracemalloc.stop()
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - resident) * 1024
+    assert grown < 4 * MOST_MEMORY, f"the process grew by {grown} bytes"
+    assert refused > MUTANTS / 7, "truncation alone is one mutant in seven"
+
+
+def hold_together(grids: list[Grid], path: Path) -> None:
+    for grid in grids:
+        checked(grid, path)
+        for channel in grid.channels:
+            assert channel.data.dtype.kind in "fc"
+            assert channel.data.nbytes < MOST_MEMORY
+
+
+@pytest.mark.parametrize("format", list(EXAMPLES))
+def test_every_truncation_is_refused(format: str, tmp_path: Path) -> None:
+    original = example(tmp_path, format)
+    if original.is_dir():
+        for part in [p for p in original.rglob("*") if p.is_file()]:
+            whole = part.read_bytes()
+            for keep in (0, 1, len(whole) // 2, len(whole) - 1):
+                part.write_bytes(whole[:keep])
+                with pytest.raises(ReadError):
+                    sharptip.io.grids(original)
+            part.write_bytes(whole)
+        return
+    whole = original.read_bytes()
+    for keep in sorted({*range(0, len(whole), 7), *range(len(whole) - 40, len(whole))}):
+        original.write_bytes(whole[:keep])
+        with pytest.raises(ReadError):
+            sharptip.io.grids(original, size="unknown")
+
+
+@pytest.mark.parametrize("format", list(EXAMPLES))
+def test_absurd_sizes_are_refused_before_anything_is_allocated(format: str, tmp_path: Path) -> None:
+    """Every four bytes of the header in turn say two thousand million, in both byte orders."""
+    original = example(tmp_path, format)
+    if original.is_dir():
+        original = next(p for p in sorted(original.rglob("zarr.json")) if b'"shape"' in p.read_bytes())
+        meta = original.read_bytes()
+        for absurd in (b"2000000000", b"99999999999999999999", b"-6", b"6.5", b"1e9", b'"6"'):
+            original.write_bytes(re.sub(rb'("shape":\s*\[\s*)6', rb"\g<1>" + absurd, meta, count=1))
+            with pytest.raises(ReadError):
+                sharptip.io.grids(original.parents[1])
+        return
+    whole = original.read_bytes()
+    for at in range(4, min(len(whole) - 4, 600), 2):
+        for absurd in (b"\xff\xff\xff\x7f", b"\x7f\xff\xff\xff"):
+            original.write_bytes(whole[:at] + absurd + whole[at + 4 :])
+            tracemalloc.start()
+            read_or_refused(original)
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            assert peak < MOST_MEMORY, f"bytes {at} to {at + 4} as a size take {peak} bytes of memory"
