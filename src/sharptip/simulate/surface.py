@@ -13,6 +13,8 @@ from scipy import fft
 
 Record = dict[str, Any]
 
+NEGLIGIBLE = 1e-6  # correlation that no surface shows
+
 
 def self_affine(
     rng: np.random.Generator,
@@ -45,16 +47,24 @@ def power_spectrum(
     hurst: float,
     anisotropy: float = 1.0,
 ) -> np.ndarray:
-    """Half-plane discrete spectrum (rfft2 layout, m²) of the surface above; its full-plane mean is rms²."""
-    y = _periodic_distance(shape[0]) * pixel_size / (correlation_length * anisotropy)
-    x = _periodic_distance(shape[1]) * pixel_size / correlation_length
-    covariance = rms**2 * np.exp(-((y[:, None] ** 2 + x[None, :] ** 2) ** hurst))
+    """Half-plane discrete spectrum (rfft2 layout, m²) of the surface above; its full-plane mean is rms².
+
+    Where the correlation still counts at half the image's size, its periodic repeats are added: cut off there
+    instead, it has a kink, whose spectrum is partly negative, and clipping that would put noise on whole lines.
+    """
+    sizes = [
+        n * pixel_size / length
+        for n, length in zip(shape, (correlation_length * anisotropy, correlation_length), strict=True)
+    ]
+    repeats = [(-1, 0, 1) if np.exp(-((size / 2) ** (2 * hurst))) > NEGLIGIBLE else (0,) for size in sizes]
+    y, x = (np.fft.fftfreq(n) * size for n, size in zip(shape, sizes, strict=True))
+    covariance = np.zeros(shape)
+    for i in repeats[0]:
+        for j in repeats[1]:
+            r2 = (y + i * sizes[0])[:, None] ** 2 + (x + j * sizes[1])[None, :] ** 2
+            covariance += np.exp(-(r2**hurst))
+    covariance *= rms**2 / covariance[0, 0]
     return np.clip(fft.rfft2(covariance).real, 0.0, None)
-
-
-def _periodic_distance(n: int) -> np.ndarray:
-    index = np.arange(n)
-    return np.minimum(index, n - index)
 
 
 def non_gaussian(height: np.ndarray, *, skew: float = 0.0, tail: float = 1.0, rounds: int = 4) -> np.ndarray:
