@@ -35,7 +35,7 @@ class Randomisation:
     @property
     def mean(self) -> np.ndarray:
         """(layers,) over the tiles; the last is the network with no learnt weight left."""
-        return np.nanmean(self.correlation, axis=1)
+        return self.correlation.mean(axis=1)
 
 
 @dataclass(frozen=True)
@@ -53,22 +53,28 @@ class Deletion:
     area: Interval
 
 
-def randomisation_check(net: nn.Module, tiles: np.ndarray, cam_function: CamFunction, seed: int = 0) -> Randomisation:
+def randomisation_check(
+    net: nn.Module, tiles: np.ndarray, cam_function: CamFunction, draws: int = 5, seed: int = 0
+) -> Randomisation:
     """How much of the maps is left as layer after layer, the last first, gets new random weights.
 
+    The mean over `draws` sets of random weights: one random network may by luck point the same way, or the opposite.
     The network handed in is not changed. Where correlation stays high to the end, the map shows the image's edges and
     not what was learnt.
     """
-    worn = copy.deepcopy(net)
     before = cam_function(net, tiles)
     layers = [name for name, child in net.named_children() if any(True for _ in child.parameters())][::-1]
-    rows = []
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        for name in layers:
-            worn.get_submodule(name).reset_parameters()  # type: ignore[operator]
-            rows.append([rank_correlation(a, b) for a, b in zip(before, cam_function(worn, tiles), strict=True)])
-    return Randomisation(tuple(layers), np.array(rows))
+    found = np.empty((draws, len(layers), len(tiles)))
+    for draw in range(draws):
+        worn = copy.deepcopy(net)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed + draw)
+            for i, name in enumerate(layers):
+                worn.get_submodule(name).reset_parameters()  # type: ignore[operator]
+                found[draw, i] = [
+                    rank_correlation(*pair) for pair in zip(before, cam_function(worn, tiles), strict=True)
+                ]
+    return Randomisation(tuple(layers), found.mean(axis=0))
 
 
 def deletion_curve(

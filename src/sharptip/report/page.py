@@ -179,10 +179,10 @@ class Page:
 
 
 def number(value: float) -> str:
-    """A number for people: three significant digits, whole numbers whole, a power of ten written as one.
+    r"""A number for people: three significant digits, whole numbers whole, a power of ten written as one.
 
     >>> number(0.12345), number(12000), number(3.2e-12)
-    ('0.123', '12 000', '3.2×10⁻¹²')
+    ('0.123', '12\u202f000', '3.2×10⁻¹²')
     """
     if not math.isfinite(value):
         return ABSENT

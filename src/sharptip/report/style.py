@@ -53,12 +53,19 @@ F = TypeVar("F", bound=Callable[..., Figure])
 
 
 def styled(draw: F) -> F:
-    """Run a drawing function under our style, and leave matplotlib's settings as they were."""
+    """Run a drawing function under our style, leave matplotlib's settings as they were, and fix the figure's layout.
+
+    The layout solver starts from where it last stopped, so a figure that is laid out at each drawing never comes out
+    the same twice.
+    """
 
     @functools.wraps(draw)
     def run(*args: Any, **options: Any) -> Figure:
         with matplotlib.rc_context(_STYLE):
-            return draw(*args, **options)
+            figure = draw(*args, **options)
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+            return figure
 
     return run  # type: ignore[return-value]
 
