@@ -22,7 +22,7 @@ from ..core.errors import ReadError, SharptipError, StudyError
 from ..core.scan import label as called
 from ..data.tiles import resample
 from ..fit.prepare import prepare, to_tiles
-from ..fit.recipe import Recipe
+from ..fit.recipe import Example, Recipe
 from ..fit.scale import Scale
 
 REFERENCES = ("healthy", "control", "untreated", "normal", "reference", "wildtype", "wt", "good", "not_bad")
@@ -202,6 +202,39 @@ def choose_classes(
     return (reference, other), tuple(names)
 
 
+def examples(
+    data: Path, recipe: Recipe, classes: Sequence[str], groups: str | None, size: io.Size
+) -> tuple[list[Example], list[tuple[str, str]], tuple[str, ...]]:
+    """Scans of a folder or table as examples for a Model: (examples, what is broken and why, classes).
+
+    Labels that are not among `classes` take their place, sorted, as long as there are as many of them.
+    """
+    entries = from_table(data) if data.is_file() else from_folder(data, groups)
+    labels = tuple(sorted({e.label for e in entries}))
+    if not set(labels) <= set(classes):
+        if len(labels) != len(classes):
+            raise StudyError(
+                f"{data}: has {', '.join(labels)}; recipe {recipe.name!r} tells {len(classes)} classes apart"
+            )
+        classes = tuple(sorted(labels, key=lambda name: (name not in REFERENCES, name)))
+    found, broken = [], []
+    for path, wanted in _by_file(entries).items():
+        try:
+            scans = _scans(path, wanted, recipe, size)
+        except SharptipError as error:
+            broken += [(e.name, str(error)) for e in wanted]
+            continue
+        found += [Example(s, e.label, e.group or e.path.name) for e, s in zip(wanted, scans, strict=True)]
+    return found, broken, tuple(classes)
+
+
+def _by_file(entries: Iterable[Entry]) -> dict[Path, list[Entry]]:
+    out: dict[Path, list[Entry]] = defaultdict(list)
+    for e in entries:
+        out[e.path].append(e)
+    return out
+
+
 @dataclass(frozen=True)
 class _Read:
     entry: Entry
@@ -254,10 +287,7 @@ def _read_all(
     """Everything that can be read, in the order asked for, and the reasons for the rest."""
     read: list[_Read] = []
     broken: list[tuple[str, str]] = []
-    by_file: dict[Path, list[Entry]] = defaultdict(list)
-    for e in entries:
-        by_file[e.path].append(e)
-    for path, wanted in by_file.items():
+    for path, wanted in _by_file(entries).items():
         try:
             scans = _scans(path, wanted, recipe, size)
             stamp = _stamp(path)

@@ -1,0 +1,5 @@
+"""`python -m sharptip` is `sharptip`."""
+
+from .app.cli import main
+
+main()

@@ -1,0 +1,489 @@
+"""`sharptip`: the command line. Every command is a thin door to a function; its help is that function's text.
+
+Nothing heavy is imported before a command needs it: `sharptip info FILE` answers in half a second.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from .. import __version__
+from ..core.errors import SharptipError, StudyError
+
+app = typer.Typer(
+    help="Learning from scanning probe microscopy: files to answers in real units, with the evidence beside them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+File = Annotated[Path, typer.Argument(help="A file as the instrument wrote it.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Where the result is written.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for a program.")]
+SizeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--size",
+        help="For files that say no physical size: WIDTH or HEIGHT,WIDTH of the whole image in metres (2e-6), "
+        "or 'unknown' to keep pixels.",
+    ),
+]
+ChannelOption = Annotated[str, typer.Option("--channel", help="The channel that is used.")]
+GroupsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--groups",
+        help="What belongs together (donor, session): a CSV table with file, group and maybe batch; or a regular "
+        "expression with a bracket around the group's part of the file name.",
+    ),
+]
+
+
+def main() -> None:
+    """Run the command line; our own errors are one line on stderr and exit code 1."""
+    try:
+        app()
+    except SharptipError as error:
+        typer.echo(f"sharptip: {error}", err=True)
+        sys.exit(1)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def info(file: File, as_json: Json = False, size: SizeOption = None) -> None:
+    """What is in a file: format, channels with units and ranges, pixel size, size."""
+    from .. import io
+
+    found = io.describe(file, size="unknown" if size is None else _size(size))
+    typer.echo(json.dumps(found, ensure_ascii=False) if as_json else _told(file, found))
+
+
+@app.command()
+def convert(
+    file: File,
+    out: Annotated[Path, typer.Argument(help="NAME.zarr (native, lossless) or NAME.gwy.")],
+    size: SizeOption = None,
+    channel: Annotated[str | None, typer.Option(help="What the numbers of an array or picture are.")] = None,
+    unit: Annotated[str | None, typer.Option(help="The unit of those numbers.")] = None,
+) -> None:
+    """Write a file in another format, with all channels, header and history."""
+    from .. import io
+
+    io.write(io.read(file, size=_size(size), channel=channel, unit=unit), out)
+    typer.echo(f"{out}")
+
+
+@app.command()
+def clean(
+    source: Annotated[Path, typer.Argument(help="A file, or a folder of them.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The cleaned file, or a folder for the cleaned files.")],
+    steps: Annotated[
+        str, typer.Option(help="Steps in order: plane, polynomial, rows, relevel, scars.")
+    ] = "plane,rows,scars",
+    channel: ChannelOption = "height",
+    size: SizeOption = None,
+    suffix: Annotated[str, typer.Option(help="Of the files written into a folder: .zarr or .gwy.")] = ".zarr",
+) -> None:
+    """Level, align lines and mend scars; one broken file in a folder is named and stops nothing."""
+    from ..clean import STEPS
+
+    chosen = [s.strip() for s in steps.split(",") if s.strip()]
+    for name in chosen:
+        if name not in STEPS:
+            raise typer.BadParameter(f"there is no step {name!r}; there are {', '.join(STEPS)}", param_hint="--steps")
+    if not source.is_dir() or source.suffix == ".zarr":
+        _clean_one(source, out, [STEPS[s] for s in chosen], channel, _size(size))
+        typer.echo(f"{out}")
+        return
+    files = sorted(p for p in source.rglob("*") if p.is_file() and not p.name.startswith("."))
+    broken = 0
+    for file, progress in _tracked(files, "cleaning"):
+        target = out / file.relative_to(source).with_suffix(suffix)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _clean_one(file, target, [STEPS[s] for s in chosen], channel, _size(size))
+        except SharptipError as error:
+            broken += 1
+            progress(f"left out: {error}")
+    typer.echo(f"{len(files) - broken} of {len(files)} scans cleaned into {out}")
+    if broken:
+        raise typer.Exit(1)
+
+
+def _clean_one(file: Path, out: Path, steps: list[Callable[..., Any]], channel: str, size: Any) -> None:
+    from .. import io
+
+    cleaned = []
+    for scan in io.scans(file, size=size):
+        for step in steps:
+            scan = step(scan, channel=channel)
+        cleaned.append(scan)
+    io.write(cleaned[0] if len(cleaned) == 1 else cleaned, out)
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Folder for the scans, their groups and their truth.")],
+    population: Annotated[Literal["demo", "review", "smallest"], typer.Option(help="How many scans.")] = "demo",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same scans.")] = 0,
+) -> None:
+    """Simulated cytoskeleton scans of healthy, exposed and treated cells, written as files."""
+    from ..study import demo
+
+    chosen = {"demo": demo.DEMO, "review": demo.REVIEW, "smallest": demo.SMALLEST}[population]
+    with _Bar("simulating") as bar:
+        scans = demo.write_demo(out, chosen, seed, lambda done, of: bar.to("simulating", done, of))
+    typer.echo(f"{scans}")
+
+
+@app.command()
+def study(
+    scans: Annotated[
+        Path | None,
+        typer.Argument(help="Folder with one sub-folder of scans per population, or a CSV table: file, label, group …"),
+    ] = None,
+    out: Out = Path("result"),
+    apply: Annotated[
+        list[str] | None,
+        typer.Option("--apply", help="A population (its folder or label) that is only judged. Repeatable."),
+    ] = None,
+    groups: GroupsOption = None,
+    reference: Annotated[str | None, typer.Option(help="Which of the two is the reference, e.g. healthy.")] = None,
+    channel: ChannelOption = "height",
+    unit: Annotated[str, typer.Option(help="The SI unit of the channel.")] = "m",
+    size: SizeOption = None,
+    pixel_size: Annotated[float | None, typer.Option(help="Bring all scans to pixels of this size, in metres.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A smaller honest protocol, minutes (the default).")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="The review's whole protocol, hours on a laptop; resumable.")
+    ] = False,
+    smoke: Annotated[bool, typer.Option("--smoke", hidden=True)] = False,
+    seed: Annotated[int, typer.Option(help="Of every random choice in the study.")] = 0,
+    truth: Annotated[Path | None, typer.Option(help="Folder with masks of simulated scans.")] = None,
+    simulated: Annotated[
+        bool, typer.Option("--simulated", help="Say in every number that the scans are simulated.")
+    ] = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Simulate scans first, write them as files, and compare those.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Are two populations of scans different, where and why, and how far to believe it? Writes OUT/report.html.
+
+    Interrupted or killed, the same command goes on from where it was and ends with the same result.
+    """
+    from dataclasses import replace
+
+    from ..study import PROTOCOLS, compare
+    from ..study import demo as demonstration
+
+    if sum((quick, full, smoke)) > 1:
+        raise typer.BadParameter("choose one of --quick and --full")
+    protocol = replace(PROTOCOLS["full" if full else "smoke" if smoke else "quick"], seed=seed)
+    chosen = list(apply or ())
+    with _Bar("study") as bar:
+        if demo:
+            if scans is not None:
+                raise typer.BadParameter("--demo makes its own scans; leave the folder out")
+            population = demonstration.SMALLEST if smoke else demonstration.DEMO
+            scans = demonstration.write_demo(out, population, seed, lambda d, n: bar.to("simulating scans", d, n))
+            groups, truth, simulated, chosen = str(out / "groups.csv"), out / "truth", True, ["treated"]
+        if scans is None:
+            raise typer.BadParameter("name a folder of scans, or use --demo")
+        try:
+            values = compare(
+                scans, out, apply=chosen, groups=groups, reference=reference, channel=channel, unit=unit,
+                size=_size(size), pixel_size=pixel_size, protocol=protocol, simulated=simulated, truth=truth, tell=bar.to,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            raise StudyError(f"interrupted; what is done is kept in {out}/work, the same command goes on") from None
+    typer.echo(json.dumps(values, ensure_ascii=False) if as_json else _summary(values, out))
+
+
+@app.command()
+def recipes(as_json: Json = False) -> None:
+    """The questions that can be asked, with what each eats and gives."""
+    from ..core import registry
+
+    rows = []
+    for name in registry.names("recipes"):
+        r = registry.get("recipes", name)
+        rows.append(
+            {
+                "name": name, "question": r.question, "kind": r.kind, "classes": list(r.classes),
+                "eats": [vars(p) for p in r.eats], "gives": [vars(p) for p in r.gives], "baselines": list(r.baselines),
+                "claims": [vars(c) for c in r.claims], "options": dict(r.options),
+            }
+        )  # fmt: skip
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    for row in rows:
+        eats = ", ".join(f"{p['name']} ({p['unit']})" for p in row["eats"])
+        gives = ", ".join(f"{p['name']} ({p['unit']})" for p in row["gives"])
+        typer.echo(f"{row['name']}: {row['question']}\n  {eats} → {gives}; against {', '.join(row['baselines'])}")
+
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", help="Folder with one sub-folder per class, or a CSV table; else simulated scans."),
+]
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="A recipe's name; see `sharptip recipes`.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The model, NAME.sharptip.")],
+    data: DataOption = None,
+    groups: GroupsOption = None,
+    size: SizeOption = None,
+    option: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the recipe. Repeatable.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed and scans give the same model.")] = 0,
+) -> None:
+    """Train a recipe on scans of yours, or on simulated ones, and keep the model."""
+    from ..core import registry
+    from ..fit.model import Model
+    from ..fit.recipe import settled
+
+    chosen = registry.get("recipes", recipe)
+    options = _options(option or [], settled(chosen, {}))
+    examples = None
+    if data is not None:
+        examples, classes = _examples(chosen, options, data, groups, size)
+        options.setdefault("classes", classes)
+    model = Model(chosen, **options)
+    with _Bar("training") as bar:
+        model.fit(examples, seed, lambda history: bar.to("training", len(history.loss), model.options["epochs"]))
+    model.save(out)
+    typer.echo(f"{out}: learned from {model.card['n_examples']} {'real' if data else 'simulated'} scans")
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="A model, NAME.sharptip.")],
+    files: Annotated[list[Path], typer.Argument(help="Scans as the instrument wrote them.")],
+    size: SizeOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for answers that are scans (as zarr).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """What a model says of scans. A file that cannot be judged is named and stops nothing."""
+    from .. import io
+    from ..core.scan import label
+    from ..fit.model import Model
+
+    loaded = Model.load(model)
+    port = loaded.recipe.eats[0]
+    rows, failed = [], 0
+    for file in files:
+        try:
+            about = {"channel": port.name, "unit": port.unit} if size is not None else {}
+            for scan in io.scans(file, size=_size(size), **about):
+                answer = loaded.predict(scan)
+                rows.append({"file": str(file), "scan": label(scan), **_answer(answer)})
+                if out is not None:
+                    out.mkdir(parents=True, exist_ok=True)
+                    io.write(answer, out / f"{file.stem}.zarr")
+        except SharptipError as error:
+            failed += 1
+            typer.echo(f"sharptip: {error}", err=True)
+    if as_json:
+        typer.echo(json.dumps({"recipe": loaded.recipe.name, "answers": rows}))
+    else:
+        for row in rows:
+            typer.echo("\t".join(str(v) for k, v in row.items() if k != "scan"))
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def score(
+    model: Annotated[
+        str, typer.Argument(help="A model, NAME.sharptip, or a recipe's name (trained on simulation first).")
+    ],
+    data: DataOption = None,
+    groups: GroupsOption = None,
+    size: SizeOption = None,
+    option: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the recipe. Repeatable.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the simulated scans.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """How good a model is on scans that it has not seen, beside its baselines and the published claims."""
+    import numpy as np
+
+    from ..fit.model import Model
+
+    if Path(model).exists():
+        loaded = Model.load(model)
+    else:
+        fresh = Model(model)
+        loaded = Model(model, **_options(option or [], fresh.options)).fit(seed=seed)
+    if data is not None:
+        examples, _ = _examples(loaded.recipe, loaded.options, data, groups, size)
+    else:
+        if loaded.recipe.example is None:
+            raise StudyError(f"recipe {loaded.recipe.name!r} has no simulator; give --data")
+        streams = np.random.SeedSequence((seed, 1)).spawn(loaded.options["examples"])
+        examples = [loaded.recipe.example(np.random.default_rng(s), loaded.options) for s in streams]
+    table = loaded.score(examples, real=data is not None)
+    if as_json:
+        rows = json.loads(table.to_json(orient="records"))
+        n_groups = len({e.group for e in examples})
+        typer.echo(json.dumps({"recipe": loaded.recipe.name, "real": data is not None, "n_images": len(examples),
+                               "n_groups": n_groups, "rows": rows}))  # fmt: skip
+        return
+    typer.echo(table.to_string(index=False, float_format=lambda v: f"{v:.3g}", na_rep=""))
+
+
+# -- helpers ----------------------------------------------------------------------------------------------------
+
+
+def _size(text: str | None) -> Any:
+    """'2e-6' → 2e-6, '1e-6,2e-6' → (1e-6, 2e-6), 'unknown' stays."""
+    if text is None or text == "unknown":
+        return text
+    try:
+        numbers = tuple(float(part) for part in text.replace("x", ",").split(","))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no size in metres, such as 2e-6", param_hint="--size") from None
+    if len(numbers) > 2 or any(not n > 0 for n in numbers):
+        raise typer.BadParameter(f"{text!r} is not WIDTH or HEIGHT,WIDTH in metres", param_hint="--size")
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+def _options(given: list[str], known: dict[str, Any]) -> dict[str, Any]:
+    """NAME=VALUE texts → options, each in the type of its default."""
+    out: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or name not in known:
+            raise typer.BadParameter(
+                f"{text!r}: give NAME=VALUE; names are {', '.join(sorted(known))}", param_hint="--set"
+            )
+        try:
+            out[name] = json.loads(value)
+        except ValueError:
+            out[name] = value
+    return out
+
+
+def _examples(recipe: Any, options: dict[str, Any], data: Path, groups: str | None, size: str | None) -> Any:
+    from ..study.collect import examples
+
+    found, broken, classes = examples(data, recipe, options.get("classes") or recipe.classes, groups, _size(size))
+    for file, reason in broken:
+        typer.echo(f"sharptip: left out {file}: {reason}", err=True)
+    return found, classes
+
+
+def _answer(answer: Any) -> dict[str, Any]:
+    if "label" in answer.dims:
+        name = next(iter(answer.data_vars))
+        chances = dict(zip(answer["label"].values.tolist(), answer[name].values.tolist(), strict=True))
+        return {"answer": answer.attrs["label"], **{k: round(v, 4) for k, v in chances.items()}}
+    return {"answer": ", ".join(f"{k} ({v.attrs['units']})" for k, v in answer.data_vars.items())}
+
+
+def _told(file: Path, found: dict[str, Any]) -> str:
+    """`info` for people."""
+    from ..core.units import say, shown
+
+    lines = [f"{file}: {found['format']}, {len(found['scans'])} scan{'s' * (len(found['scans']) != 1)}"]
+    for scan in found["scans"]:
+        shape = " × ".join(f"{n} {d}" for d, n in zip(scan["dims"], scan["shape"], strict=True))
+        size = "size unknown"
+        if scan["size_m"]:
+            size = f"{say(scan['size_m'][0], 'm', 4)} × {say(scan['size_m'][1], 'm', 4)}, pixels of "
+            size += f"{say(scan['pixel_size_m'][0], 'm', 4)} × {say(scan['pixel_size_m'][1], 'm', 4)}"
+        lines.append(f"  {scan['name'] or 'scan'}: {shape}; {size}")
+        for v in scan["variables"]:
+            if v["min"] is None:
+                lines.append(f"    {v['name']:<20} no finite value")
+                continue
+            factor, unit = shown(max(abs(v["min"]), abs(v["max"])), v["units"])
+            lines.append(f"    {v['name']:<20} {v['min'] * factor:.4g} to {v['max'] * factor:.4g} {unit}".rstrip())
+    return "\n".join(lines)
+
+
+def _summary(values: dict[str, Any], out: Path) -> str:
+    test = values["test"]
+    low, high = test["interval95"]
+    a, b = values["classes"]
+    lines = [
+        f"{a} against {b}: {test['image_accuracy']:.1%} of {test['n_images']} test images right "
+        f"(95 % interval {low:.0%} to {high:.0%}, {test['n_groups']} groups, "
+        f"{'real' if values['real'] else 'simulated'} scans)"
+    ]
+    for name, r in values["baselines"].items():
+        lines.append(f"  {name.replace('_', ' ')}: {r['image_accuracy']:.1%}")
+    for name, r in values["applied"].items():
+        if r.get("fraction") is not None:
+            lines.append(
+                f"  {name}: {r['fraction']:.0%} of {r['n']} images called {a}; {r['equivalence'].get('verdict', '')}"
+            )
+    lines += [f"  ! {w}" for w in values["warnings"]]
+    return "\n".join([*lines, f"{out / 'report.html'}  ({values['seconds']:.0f} s)"])
+
+
+class _Bar:
+    """A progress bar on stderr that knows only what it is told; silent where stderr is not a terminal."""
+
+    def __init__(self, title: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        console = Console(stderr=True)
+        columns = (
+            TextColumn("{task.description:<28}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}"),
+            TimeElapsedColumn(),
+        )
+        self._progress = Progress(*columns, console=console, disable=not console.is_terminal)
+        self._task = self._progress.add_task(title, total=None)
+
+    def __enter__(self) -> _Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def to(self, what: str, done: int, of: int) -> None:
+        self._progress.update(self._task, description=what[:28], completed=done, total=max(done, of))
+
+    def say(self, text: str) -> None:
+        self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _tracked(files: list[Path], title: str) -> Any:
+    """Each file with a function that prints beside the bar."""
+    with _Bar(title) as bar:
+        for i, file in enumerate(files):
+            yield file, bar.say
+            bar.to(title, i + 1, len(files))
+
+
+if __name__ == "__main__":
+    main()
