@@ -116,15 +116,19 @@ def sxm_layers() -> np.ndarray:
     return np.stack([surface(0), surface(1), surface(2) * np.float32(1e-3)])
 
 
-def sxm(path: Path, up: bool = False, lines_missing: int = 0) -> None:
+def sxm(path: Path, up: bool = False, lines_missing: int = 0, both: bool = False) -> None:
+    """both: the current was recorded both ways too."""
     layers = sxm_layers()
-    layers[1] = layers[1][:, ::-1]  # as recorded: the backward line begins at its right end
+    if both:
+        layers = np.concatenate([layers, layers[2:] * 2])
+    layers[1::2] = layers[1::2, :, ::-1]  # as recorded: a backward line begins at its right end
     if up:
         layers = layers[:, ::-1]
     if lines_missing:
         layers[:, NY - lines_missing :] = np.nan
     table = "\tChannel\tName\tUnit\tDirection\tCalibration\tOffset\n"
     table += "\t14\tZ\tm\tboth\t1.000E-9\t0.000E+0\n\t0\tCurrent\tA\tforward\t1.000E-9\t0.000E+0"
+    table = table.replace("forward", "both") if both else table
     tags = {
         "NANONIS_VERSION": "2", "SCANIT_TYPE": "              FLOAT            MSBFIRST", "REC_DATE": " 01.02.2020",
         "SCAN_PIXELS": f"       {NX}       {NY}", "SCAN_RANGE": f"           {WIDTH:.6E}           {HEIGHT:.6E}",

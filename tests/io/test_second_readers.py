@@ -119,7 +119,7 @@ def sxm_agrees(path: Path) -> None:
 
 @pytest.mark.parametrize("up", [False, True])
 def test_nanonispy2_reads_our_example_the_same(up: bool, tmp_path: Path) -> None:
-    made.sxm(tmp_path / "a.sxm", up)
+    made.sxm(tmp_path / "a.sxm", up, both=True)
     sxm_agrees(tmp_path / "a.sxm")
 
 
