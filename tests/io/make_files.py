@@ -116,19 +116,24 @@ def sxm_layers() -> np.ndarray:
     return np.stack([surface(0), surface(1), surface(2) * np.float32(1e-3)])
 
 
-def sxm(path: Path, up: bool = False, lines_missing: int = 0) -> None:
+def sxm(path: Path, up: bool = False, lines_missing: int = 0, both: bool = False) -> None:
+    """both: the current was recorded both ways too."""
     layers = sxm_layers()
-    layers[1] = layers[1][:, ::-1]  # as recorded: the backward line begins at its right end
+    if both:
+        layers = np.concatenate([layers, layers[2:] * 2])
+    layers[1::2] = layers[1::2, :, ::-1]  # as recorded: a backward line begins at its right end
     if up:
         layers = layers[:, ::-1]
     if lines_missing:
         layers[:, NY - lines_missing :] = np.nan
     table = "\tChannel\tName\tUnit\tDirection\tCalibration\tOffset\n"
-    table += "\t14\tZ\tm\tboth\t1.000E-9\t0.000E+0\n\t0\tCurrent\tA\tforward\t1.000E-9\t0.000E+0\n"
+    table += "\t14\tZ\tm\tboth\t1.000E-9\t0.000E+0\n\t0\tCurrent\tA\tforward\t1.000E-9\t0.000E+0"
+    table = table.replace("forward", "both") if both else table
     tags = {
         "NANONIS_VERSION": "2", "SCANIT_TYPE": "              FLOAT            MSBFIRST", "REC_DATE": " 01.02.2020",
         "SCAN_PIXELS": f"       {NX}       {NY}", "SCAN_RANGE": f"           {WIDTH:.6E}           {HEIGHT:.6E}",
         "SCAN_OFFSET": "             0.000000E+0         0.000000E+0", "SCAN_ANGLE": "            0.000E+0",
+        "SCAN_TIME": "             1.000E+0             1.000E+0", "ACQ_TIME": "       12.0",
         "SCAN_DIR": "up" if up else "down", "BIAS": "            5.000E-1", "COMMENT": "", "DATA_INFO": table,
     }  # fmt: skip
     head = "".join(f":{k}:\n{v}\n" for k, v in tags.items()) + "\n:SCANIT_END:\n\n\n"
@@ -184,7 +189,7 @@ def _tiff(pages: list, order: str) -> bytes:
     link = 4
     formats = {2: ("s", 1), 3: ("H", 2), 4: ("I", 4), 8: ("h", 2), 9: ("i", 4), 12: ("d", 8)}
     for tags, pixels in pages:
-        rows = dict((t, v) for t, _, v in tags)
+        rows = {tag: value for tag, _, value in tags}
         strip = len(pixels) * rows[0x116][0] // rows[0x101][0]
         offsets = [len(out) + k for k in range(0, len(pixels), strip)]
         out += pixels
