@@ -89,7 +89,7 @@ def interval(rng: np.random.Generator, pairs: list[tuple[int, float]], draws: in
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--seed", type=int, default=1000, help="of the populations; those from 1000 on set the difficulty")
+    parser.add_argument("--seed", type=int, default=1000, help="of the populations; 1000 and on set the difficulty")
     parser.add_argument("--splits", type=int, default=5)
     parser.add_argument("--trees", type=int, default=350)
     parser.add_argument("--jobs", type=int, default=2)

@@ -27,7 +27,7 @@ def find_scars(
     max_width: int = MAX_WIDTH,
     min_length: int = MIN_LENGTH,
 ) -> np.ndarray:
-    """Mask (y, x), True on a scar, of one image z (y, x). Pixels that are NaN, or between lines that are, are on none."""
+    """Mask (y, x), True on a scar, of one image z (y, x). Pixels that are NaN, or beside NaN, are on none."""
     found = np.zeros(z.shape, bool)
     apart = np.diff(z, axis=0)
     apart = apart[np.isfinite(apart)]

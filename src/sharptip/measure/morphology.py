@@ -20,6 +20,7 @@ SMOOTHING = 5e-9  # metres, Gaussian: about the tip's own blur, so that noise ma
 NEIGHBOURHOOD = 400e-9  # metres, side of the square whose mean is the local background: several meshes wide
 SMALLEST = 150e-18  # m², a hole or a piece of backbone below this is noise: a few pixels of a fast scan
 MERGE = 12e-9  # metres, junctions nearer than twice this are one: thinning splits a crossing of four in two of three
+RIM = 32e-9  # metres from the border within which an end is none: the image cuts tubes, and thinning shortens them
 
 UNITS: dict[str, str] = {
     "hole_density": "1/m^2",  # whole holes per area of the image
@@ -122,7 +123,7 @@ def _skeleton(backbone: np.ndarray, pixel_size: float) -> dict[str, float]:
     """Length and nodes of the thinned backbone."""
     skeleton = skeletonize(backbone)
     area = backbone.size * pixel_size**2
-    ends, degrees = nodes(skeleton, MERGE / pixel_size)
+    ends, degrees = nodes(skeleton, MERGE / pixel_size, RIM / pixel_size)
     n = ends + len(degrees)
     return {
         "length_density": skeleton_length(skeleton) * pixel_size / area,
@@ -146,11 +147,11 @@ def skeleton_length(skeleton: np.ndarray) -> float:
     return 0.948 * straight + 1.340 * int(corner.sum() + other.sum())
 
 
-def nodes(skeleton: np.ndarray, merge: float) -> tuple[int, np.ndarray]:
+def nodes(skeleton: np.ndarray, merge: float, rim: float = 1.0) -> tuple[int, np.ndarray]:
     """Number of loose ends, and the degree of each junction, of a skeleton (y, x).
 
     Junction pixels within `merge` pixels of one another's reach are one junction, and its degree is the number of
-    branches that leave it; spurs that do not get out of it are not counted, nor ends at the image's border.
+    branches that leave it; spurs that do not get out of it are not counted, nor ends within `rim` pixels of the border.
     """
     eight = np.ones((3, 3))
     neighbours = ndimage.uniform_filter(skeleton.astype(np.float32), 3, mode="constant") * 9
@@ -165,8 +166,8 @@ def nodes(skeleton: np.ndarray, merge: float) -> tuple[int, np.ndarray]:
     owner[pieces[contact]] = touched[contact]
     degrees = np.bincount(owner[1:], minlength=number + 1)[1:]
     inner = np.zeros(skeleton.shape, bool)
-    rim = max(int(np.ceil(merge)), 1)
-    inner[rim:-rim, rim:-rim] = True
+    border = max(int(np.ceil(rim)), 1)
+    inner[border:-border, border:-border] = True
     ends = int((skeleton & ~reach & (neighbours == 1) & inner).sum())
     return ends, degrees[degrees >= 3]
 

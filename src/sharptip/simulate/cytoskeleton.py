@@ -25,7 +25,8 @@ from .tip import half_width, sphere_cone
 Record = dict[str, Any]
 
 MARGIN = 16  # pixels around the view that the network also fills, for drift and the tip to reach into
-CROWDING = 1.29  # mean distance of neighbours over the least one, for points dropped at random until none fits
+DROPPED = 14  # points dropped per square of the least distance; twice as many would hardly find more room
+CROWDING = 1.385  # then: spacing of a hexagonal lattice as dense as those that stay, over the least distance
 TIP_ANGLE = np.deg2rad(20)  # half-angle of the tip's cone
 PIECE = 0.5  # pixels between the points that a tube is drawn through
 
@@ -61,7 +62,7 @@ class Donor:
     half_width: float = 12e-9
     height: float = 7e-9
     residue: float = 0.7e-9
-    waviness: float = 2.0e-9
+    waviness: float = 0.9e-9
     grains: float = 0.3
 
 
@@ -122,7 +123,7 @@ class Network:
 WIDEN = 0.25
 COLLAPSE = 0.35  # of the way to the nearest of the centres of collapse, for a junction next to it
 CENTRES = 1 / 12  # centres of collapse per junction
-MERGE = 0.30  # share of the missing Delaunay edges that come back as merged strands
+MERGE = 0.90  # share of the missing Delaunay edges that come back as merged strands
 # Mode B: tubes deleted with probability 0.10 (sound) to 0.35, and of those left some are cut in the middle.
 DELETED = (0.10, 0.35)
 CUT = 0.35
@@ -137,7 +138,7 @@ def network(
     frame = 1.5 * donor.spacing
     least = donor.spacing / CROWDING
     area = float(np.prod(size + 2 * frame))
-    dropped = rng.random((int(14 * area / least**2), 2)) * (size + 2 * frame) - frame
+    dropped = rng.random((int(DROPPED * area / least**2), 2)) * (size + 2 * frame) - frame
     junctions = dropped[separate(dropped, least)]
     kept, spare = _strands(rng, junctions)
     back = spare[rng.random(len(spare)) < MERGE * a]
