@@ -195,3 +195,19 @@ def test_a_saved_figure_stands_on_white(drawn, tmp_path):
     picture = Image.open(style.save(drawn["score"], tmp_path / "score.png")).convert("RGBA")
     assert picture.getpixel((0, 0)) == (255, 255, 255, 255)
     assert picture.width == round(style.WIDTH * style.RASTER_DPI)
+
+
+def test_an_unknown_interval_is_left_out_and_the_value_still_drawn():
+    figure = figures.score_figure([figures.Score("one group", 0.7, (float("nan"), float("nan")))], chance=None)
+    low, high = figure.axes[0].get_xlim()
+    assert low < 0.7 < high
+    assert "one group" in texts(figure)
+
+
+def test_a_long_file_name_keeps_its_ends():
+    name = "2024-03-01_donor7_exposed_batch2_scan_0042.ibw"
+    figure = figures.scan_thumbnails([np.eye(8)], [1e-9], ["exposed"], [name], "m")
+    title = next(axes.get_title(loc="left") for axes in figure.axes if axes.images)
+    assert title.startswith("exposed\n2024-03-0")
+    assert title.endswith("0042.ibw")
+    assert max(map(len, title.split("\n"))) <= 20

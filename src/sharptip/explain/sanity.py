@@ -17,6 +17,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import rankdata
 from torch import nn
 
+from ..core.errors import ModelError
 from ..fit.intervals import RESAMPLES, Interval, cluster_bootstrap
 from .cam import logit
 from .feature_maps import BATCH, answering, batches
@@ -60,10 +61,13 @@ def randomisation_check(
 
     The mean over `draws` sets of random weights: one random network may by luck point the same way, or the opposite.
     The network handed in is not changed. Where correlation stays high to the end, the map shows the image's edges and
-    not what was learnt.
+    not what was learnt. Raises ModelError for a layer that does not know how to start anew.
     """
     before = cam_function(net, tiles)
-    layers = [name for name, child in net.named_children() if any(True for _ in child.parameters())][::-1]
+    layers = [name for name, part in net.named_modules() if any(True for _ in part.parameters(recurse=False))][::-1]
+    stubborn = [name for name in layers if not hasattr(net.get_submodule(name), "reset_parameters")]
+    if stubborn:
+        raise ModelError(f"layer {stubborn[0]!r} has weights and no reset_parameters(); it cannot be made random")
     found = np.empty((draws, len(layers), len(tiles)))
     for draw in range(draws):
         worn = copy.deepcopy(net)

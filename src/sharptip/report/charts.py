@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -66,9 +67,10 @@ def score_figure(rows: Sequence[Score], chance: float | None = CHANCE) -> Figure
     if chance is not None:
         axes.axvline(chance, color=FAINT, linewidth=1.2, zorder=0)
         axes.text(chance, -0.75, "chance", color=MUTED, fontsize=8, ha="center", va="bottom")
-    axes.set_yticks(range(len(rows)), [row.name for row in rows])
+    axes.set_yticks(range(len(rows)), [_lines(row.name) for row in rows])
     axes.set_ylim(len(rows) - 0.45, -0.8)
-    lowest = min([row.interval[0] for row in rows] + ([] if chance is None else [chance]), default=0.0)
+    ends = np.array([end for row in rows for end in (row.value, *row.interval)] + ([] if chance is None else [chance]))
+    lowest = float(np.min(ends[np.isfinite(ends)], initial=1.0))  # an interval may be unknown: one group has none
     axes.set_xlim(max(0.0, np.floor(10 * lowest) / 10 - 0.02), 1.02)
     axes.xaxis.set_major_formatter(_PERCENT)
     axes.set_xlabel(
@@ -92,10 +94,13 @@ def learning_curve_figure(curves: Mapping[str, Curve], chance: float | None = CH
     if chance is not None:
         axes.axhline(chance, color=FAINT, linewidth=1.2, zorder=0)
     axes.set_xscale("log")
-    ticks = sorted({int(n) for curve in curves.values() for n in curve.images})
+    ends = [curve.beyond[0][-1] for curve in curves.values() if curve.beyond is not None]
+    ticks = sorted({int(n) for n in [*(n for curve in curves.values() for n in curve.images), *ends]})
     axes.set_xticks(ticks, [str(n) for n in ticks])
     axes.set_xticks([], minor=True)
-    axes.set(xlabel="training images", ylabel="accuracy on images never seen")
+    axes.set(
+        xlabel="training images" + (" (dotted: extrapolated)" if ends else ""), ylabel="accuracy on images never seen"
+    )
     axes.yaxis.set_major_formatter(_PERCENT)
     _legend_above(axes, len(curves))
     return figure
@@ -139,7 +144,7 @@ def architecture_figure(rows: Mapping[str, Sequence[float]]) -> Figure:
     for y, values in enumerate(rows.values()):
         _marks(axes, np.asarray(values, dtype=float), y, "o", MUTED)
         axes.plot(np.mean(values), y, "D", color=BLUE, markersize=7)
-    axes.set_yticks(range(len(rows)), list(rows))
+    axes.set_yticks(range(len(rows)), [_lines(name) for name in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.xaxis.set_major_formatter(_PERCENT)
@@ -255,7 +260,9 @@ def applied_figure(groups: Mapping[str, Applied], classes: tuple[str, str], thre
         right.plot(group.fraction, y, marker, color=colour, markersize=7)
         right.text(group.fraction, y - 0.2, f"{100 * group.fraction:.0f} %", ha="center", va="bottom", fontsize=8)
     left.axvline(threshold, color=FAINT, linewidth=1.2, zorder=0)
-    left.set_yticks(range(len(groups)), [f"{name}\n({len(group.scores)})" for name, group in groups.items()])
+    left.set_yticks(
+        range(len(groups)), [f"{_lines(name, 12)}\n({len(group.scores)})" for name, group in groups.items()]
+    )
     left.set(ylim=(len(groups) - 0.5, -0.6), xlim=(-0.03, 1.03), xlabel="score of each image, 0–1")
     left.set_xticks([0, 1], classes)
     right.set(xlim=(-0.05, 1.1), xlabel=f"predicted {classes[0]}")
@@ -288,6 +295,11 @@ def permutation_figure(null: np.ndarray, observed: float, p: float, chance: floa
     axes.set(xlabel="accuracy", ylabel="shuffles")
     _legend_above(axes, 1)
     return figure
+
+
+def _lines(name: str, width: int = 22) -> str:
+    """A long name in several lines, so that it leaves room for what it names."""
+    return textwrap.fill(name, width)
 
 
 def _marks(axes: Axes, values: np.ndarray, y: int, marker: str, colour: str) -> None:

@@ -18,7 +18,8 @@ PixelSize = float | tuple[float, float] | None  # metres, one number or (dy, dx)
 
 LONGEST_BAR = 0.4  # of the image's width
 SHOWN_RANGE = (0.5, 99.5)  # percentiles that the colours span: one spike must not darken every scan
-_PANEL_TITLE = 9  # points
+_PANEL_TITLE = 8  # points; a page shows figures of images larger than charts, and their letters with them
+_ACROSS = 60  # characters of a panel title that fit over a whole figure
 
 
 def bar_length(width: float) -> float:
@@ -49,7 +50,7 @@ def scale_bar(axes: Axes, width_px: int, pixel_size: float | None) -> float:
     bar.set_gid("scale-bar")
     axes.add_patch(bar)
     axes.text(
-        corner[0] + length / size / 2, corner[1] + 0.04 * rise, say(length, unit), color="white", fontsize=8,
+        corner[0] + length / size / 2, corner[1] + 0.04 * rise, say(length, unit), color="white", fontsize=7.5,
         ha="center", va="bottom", path_effects=outline,
     )  # fmt: skip
     return length
@@ -87,16 +88,25 @@ def scan_thumbnails(
             interpolation="antialiased",
         )
         _bare(axes)
-        axes.set_title(f"{label}\n{title}" if title else label, fontsize=_PANEL_TITLE, linespacing=1.35)
+        words = "\n".join(_short(line, columns) for line in (label, title) if line)
+        axes.set_title(words, fontsize=_PANEL_TITLE, linespacing=1.35)
         axes.spines["left"].set(visible=True, color=colours.get(label, INK), linewidth=3)
         scale_bar(axes, image.shape[1], None if size is None else dx)
     for axes in panels[len(images) :]:
         axes.set_visible(False)
     if drawn is not None:
         bar = figure.colorbar(
-            drawn, ax=list(panels), location="bottom", fraction=0.05, aspect=45, pad=0.02, extend="both"
+            drawn,
+            ax=list(panels),
+            location="bottom",
+            fraction=0.05,
+            aspect=45,
+            pad=0.02,
+            extend="both",
+            extendfrac=0.02,
         )
-        bar.set_label(f"from the scan's median ({shown_unit or unit})")
+        bar.set_label("from the scan's median" + (f" ({shown_unit})" if shown_unit else ""), fontsize=_PANEL_TITLE)
+        bar.ax.tick_params(labelsize=_PANEL_TITLE)
         bar.outline.set_visible(False)  # type: ignore[operator]
     return figure
 
@@ -123,7 +133,7 @@ def feature_map_figure(
         first = name == "input" and axes is panels[0]
         axes.imshow(image, cmap=HEIGHTS if first else "gray", aspect=dy / dx, interpolation="antialiased")
         _bare(axes)
-        axes.set_title(name, fontsize=_PANEL_TITLE)
+        axes.set_title(_short(name, columns), fontsize=_PANEL_TITLE)
         if first:
             scale_bar(axes, tile.shape[1], None if pixel_size is None else dx)
     for axes in panels[1 + len(maps) :]:
@@ -166,16 +176,26 @@ def cam_figure(
         drawn = covered.imshow(
             values / reach, cmap=EVIDENCE, vmin=-1, vmax=1, alpha=opacity, aspect=dy / dx, interpolation="antialiased"
         )
-        plain.set_title(title, fontsize=_PANEL_TITLE)
+        plain.set_title(_short(title, columns), fontsize=_PANEL_TITLE)
         scale_bar(plain, tile.shape[1], None if pixel_size is None else dx)
     if drawn is not None:
         bar = figure.colorbar(drawn, ax=list(panels.ravel()), location="bottom", fraction=0.05, aspect=45, pad=0.02)
         bar.solids.set_alpha(1)  # type: ignore[union-attr]
         bar.set_ticks([-1, 0, 1], labels=[f"speaks for {classes[0]}", "for neither", f"speaks for {classes[1]}"])
+        bar.ax.tick_params(labelsize=_PANEL_TITLE)
         bar.ax.get_xticklabels()[0].set_horizontalalignment("left")
         bar.ax.get_xticklabels()[-1].set_horizontalalignment("right")
         bar.outline.set_visible(False)  # type: ignore[operator]
     return figure
+
+
+def _short(title: str, columns: int) -> str:
+    """A title that fits over its panel: a long file name loses its middle, for its ends tell it from others."""
+    room = _ACROSS // columns
+    if len(title) <= room:
+        return title
+    tail = (room - 1) // 2
+    return f"{title[: room - 1 - tail]}…{title[-tail:]}"
 
 
 def _both(size: PixelSize) -> tuple[float, float]:
