@@ -92,5 +92,5 @@ class _Members:
         for label, n in zip(self.labels, (self.counts > 0).sum(axis=0), strict=True):
             if n < 2:
                 raise StudyError(
-                    f"all scans of {label!r} belong to one group; a test needs two groups of each label at least"
+                    f"all scans of {str(label)!r} belong to one group; a test needs two groups of each label at least"
                 )

@@ -351,21 +351,28 @@ def _common_pixels(
                 "compared pixel by pixel, not metre by metre. --pixel-size brings all to one."
             )
             common = None
-    if common is None:
-        short = min(min(r.channels.shape[1:]) for r in read)
-    else:
-        extents = [
-            n * s / c
-            for r in read
-            for n, s, c in zip(r.channels.shape[1:], r.pixel_size or common, common, strict=True)
-        ]
-        short = int(min(extents) + 1e-6)
+    sides = [_short_side(r, common) for r in read]
+    large = [s for s in sides if s >= SMALLEST_TILE]
+    if not large:
+        raise StudyError(
+            f"the largest scan is {max(sides)} pixels at its short side; five convolutions with pooling need "
+            f"{SMALLEST_TILE}: use scans of more pixels" + (", or a smaller --pixel-size" if wanted else "")
+        )
+    short = min(large)
     if short < QUARTERED:
         return common, short, notes
     side = min(tile, short // 2)
     if common is not None:
         common = (common[0] * short / (2 * side), common[1] * short / (2 * side))
     return common, side, notes
+
+
+def _short_side(r: _Read, common: tuple[float, float] | None) -> int:
+    """Pixels at the short side of a scan once it is brought to the common pixel size."""
+    shape = r.channels.shape[1:]
+    if common is None or r.pixel_size is None:
+        return min(shape)
+    return int(min(n * s / c for n, s, c in zip(shape, r.pixel_size, common, strict=True)) + 1e-6)
 
 
 def _image(r: _Read, recipe: Recipe, target: tuple[float, float] | None, side: int) -> Image:
