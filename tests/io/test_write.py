@@ -21,7 +21,8 @@ from sharptip.core.scan import scan_of
 def bits(one: xr.Dataset, two: xr.Dataset) -> None:
     """Identical to the last bit: names, order, dims, types, NaN payloads, attributes of everything."""
     assert one.identical(two)
-    assert list(one.variables) == list(two.variables)
+    assert list(one.data_vars) == list(two.data_vars)
+    assert list(one.coords) == list(two.coords)
     for name in one.variables:
         assert one[name].dtype == two[name].dtype
         assert one[name].dims == two[name].dims
