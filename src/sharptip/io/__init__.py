@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import registry
-from ..core.errors import ReadError, UnitError, WriteError
+from ..core.errors import ReadError, ScaleError, UnitError, WriteError
 from ..core.grid import Grid, checked
 from .layout import Size
 
@@ -134,7 +134,7 @@ def read_with(
     if getattr(reader, "NEEDS_SIZE", False):
         options = {"size": size, "channel": channel, "unit": unit}
     elif size not in (None, "unknown"):
-        raise ReadError(f"{path}: {reader.NAME} files say their own size; leave size out")
+        raise ScaleError(f"{path}: {reader.NAME} files say their own size; leave size out")
     picks = frames is not None and getattr(reader, "PICKS_FRAMES", False)
     if picks:
         options["frames"] = frames
