@@ -19,6 +19,7 @@ from .run import Study
 
 THUMBNAILS = 3  # scans shown of each population
 CAM_TILES = 6
+BASELINES = {"random_forest": "random forest on pixels", "morphology": "hand-made morphology"}
 
 
 def write_report(
@@ -47,7 +48,7 @@ def write_report(
         title=f"{_title(study)}: can they be told apart?",
         question=question,
         lede=_lede(study, values),
-        answers=_answers(values, claims),
+        answers=_answers(values),
         sections=sections,
         warnings=values["warnings"],
         footer=f"sharptip {__version__} · {'real' if real else 'simulated'} scans · protocol “{study.protocol.name}”, "
@@ -80,7 +81,8 @@ def _lede(study: Study, values: dict[str, Any]) -> str:
     best = max(values["baselines"], key=lambda k: values["baselines"][k]["image_accuracy"])
     other = values["baselines"][best]["image_accuracy"]
     if other >= test["image_accuracy"]:
-        said += f" The {best.replace('_', ' ')} does as well ({_percent(other)})."
+        how = "better" if other > test["image_accuracy"] else "as well"
+        said += f" The {BASELINES[best]} does {how} ({_percent(other)})."
     if not values["real"]:
         said += " These scans are simulated: the numbers say that the software works, and nothing about any sample."
     return said
@@ -92,17 +94,15 @@ def _groups(study: Study, n: int) -> str:
     return "file" if n == 1 else "files"
 
 
-def _answers(values: dict[str, Any], claims: Sequence[Claim]) -> list[Fact]:
+def _answers(values: dict[str, Any]) -> list[Fact]:
     test, real = values["test"], values["real"]
-    claim = claims[0] if claims else None
-    claimed = {"claim": claim.value, "source": f"{claim.source}, {claim.note}"} if claim else {}
     facts = [
         Fact("images told apart", test["image_accuracy"], _pair(test["interval95"]), percent=True, real=real,
              note=f"{test['n_images']} images, {test['n_groups']} groups"),
         Fact("tiles told apart", test["tile_accuracy"], _pair(test["tile_interval95"]), percent=True, real=real,
-             note=f"{test['n_tiles']} tiles", **claimed),  # type: ignore[arg-type]
+             note=f"{test['n_tiles']} tiles"),
     ]  # fmt: skip
-    for key, label in (("random_forest", "random forest on pixels"), ("morphology", "hand-made morphology")):
+    for key, label in BASELINES.items():
         b = values["baselines"][key]
         facts.append(Fact(label, b["image_accuracy"], _pair(b["interval95"]), percent=True, real=real, note="images"))
     return facts
