@@ -74,8 +74,9 @@ class Model:
         }
         self._learn_scale(prepared)
         x, y, owner = self._tensors(examples, prepared)
-        self.learner = self._new_learner(seed, x)
+        self.learner = self._new_learner(seed)
         if _is_network(self.learner):
+            self._take_over()
             self._train(x, y, owner, examples, seed, on_epoch)
         else:
             self.learner.fit(self._features(x), y)
@@ -144,7 +145,23 @@ class Model:
         y = np.stack([tiles_of(c, tile) for c in scale.numbers(truth, clip=None)], axis=1)
         return x, y
 
-    def _new_learner(self, seed: int, x: np.ndarray | None = None) -> Any:
+    def _take_over(self) -> None:
+        """Transfer learning: weights of another model, and which layers keep them."""
+        if self.options["start_from"] is not None:
+            source = Model.load(self.options["start_from"], self.recipe)
+            try:
+                self.learner.load_state_dict(source.learner.state_dict())
+            except (RuntimeError, AttributeError) as error:
+                raise ModelError(f"start_from: {self.options['start_from']} holds another network ({error})") from None
+        if self.options["freeze"] is not None:
+            from ..nets import freeze_until
+
+            try:
+                freeze_until(self.learner, self.options["freeze"])
+            except ValueError as error:
+                raise ModelError(f"freeze: {error}") from None
+
+    def _new_learner(self, seed: int) -> Any:
         options = {**self.options, "seed": seed, "tile": self.card["tile"], "classes": self.classes}
         try:
             import torch
@@ -169,6 +186,7 @@ class Model:
             _, held = holdout(groups, truths, 0.2, np.random.default_rng(seed))
             validation = np.isin(owner, held)
         history = train_network(self.learner, x, y, self.recipe, self.options, seed, validation, on_epoch)
+        self.learner.requires_grad_(True)
         self.card["history"] = asdict(history)
 
     @classmethod

@@ -108,11 +108,16 @@ COMMON: dict[str, Any] = {
     "batch": 24,
     "lr": 1e-3,
     "tile": 128,  # pixels; what a network sees at once while it learns
-    "weight_decay": 0.0,
-    "dropout": 0.0,
-    "stop_at_accuracy": None,  # the review's rule is 0.96 of training accuracy
-    "patience": None,  # epochs without a better validation loss before the loop stops and restores the best
     "precision": "fp32",
+    "processes": 1,  # on this machine, through torch's DistributedDataParallel
+    # the review's remedies against over-fitting, one plain argument each; a smaller model is the recipe's own option
+    "augment": True,  # the symmetries and distortions that the recipe declares
+    "dropout": 0.0,  # share of the dense neurons silenced at each step
+    "weight_decay": 0.0,  # penalty on the weights, decoupled from the gradient
+    "patience": None,  # early stopping: epochs without a better validation loss, then back to the best
+    "stop_at_accuracy": None,  # the review's rule is 0.96 of training accuracy
+    "start_from": None,  # transfer: a saved model (.sharptip) of the same network whose weights are taken over
+    "freeze": None,  # transfer: the first layer that still learns, e.g. "conv4"; those before it are kept
 }
 
 

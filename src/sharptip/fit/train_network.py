@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
+from ..core.errors import ModelError
 from ..data.batches import Batches
 from .loop import History, binary_loss, class_hits, class_loss, train
 
@@ -19,12 +22,7 @@ def loss_function(name: str, kind: str, outputs: int) -> Any:
     """The loss by name; 'auto' is cross-entropy for classes and the mean absolute error for restorations."""
     if name == "auto":
         name = "mae" if kind == "restore" else ("bce" if outputs == 1 else "ce")
-    return {
-        "bce": binary_loss,
-        "ce": class_loss,
-        "mse": F.mse_loss,
-        "mae": F.l1_loss,
-    }[name]
+    return {"bce": binary_loss, "ce": class_loss, "mse": F.mse_loss, "mae": F.l1_loss}[name]
 
 
 def train_network(
@@ -41,8 +39,17 @@ def train_network(
     xs, ys = torch.from_numpy(np.ascontiguousarray(x, np.float32)), torch.from_numpy(np.asarray(y, np.float32))
     keep = torch.ones(len(xs), dtype=torch.bool) if validation is None else torch.from_numpy(~validation)
     loss = loss_function(recipe.loss, recipe.kind, len(options["classes"]) if len(options["classes"]) > 2 else 1)
-    symmetries = recipe.symmetries if recipe.kind == "classify" else ("identity",)
-    batches = Batches(xs[keep], ys[keep], options["batch"], symmetries, recipe.distortions, copies="one")
+    augment = options["augment"] and recipe.kind == "classify"
+    symmetries = recipe.symmetries if augment else ("identity",)
+    distortions = recipe.distortions if augment else ()
+    batches = Batches(xs[keep], ys[keep], options["batch"], symmetries, distortions, copies="one")
+    hits = class_hits if recipe.kind == "classify" else None
+    plain = {name: options[name] for name in ("lr", "weight_decay", "stop_at_accuracy", "precision")}
+    plain |= {"hits": hits, "seed": seed}
+    if options["processes"] > 1:
+        if validation is not None or any(not p.requires_grad for p in net.parameters()):
+            raise ModelError("processes > 1 goes with neither patience nor freeze; leave one of them out")
+        return _in_processes(net, batches, loss, options, plain)
 
     def validate() -> dict[str, float]:
         with torch.no_grad():
@@ -53,17 +60,24 @@ def train_network(
         batches,
         loss,
         epochs=options["epochs"],
-        lr=options["lr"],
-        weight_decay=options["weight_decay"],
-        stop_at_accuracy=options["stop_at_accuracy"],
         validate=None if validation is None else validate,
         patience=options["patience"],
-        hits=class_hits if recipe.kind == "classify" else None,
-        precision=options["precision"],
-        seed=seed,
         on_epoch=on_epoch,
+        **plain,
     )
     net.eval()
+    return history
+
+
+def _in_processes(net: torch.nn.Module, batches: Batches, loss: Any, options: dict[str, Any], plain: Any) -> History:
+    """The same training shared by several processes; the weights end in `net`."""
+    from .distributed import train_distributed
+
+    trained, history = train_distributed(
+        partial(copy.deepcopy, net), partial(copy.copy, batches), loss, epochs=options["epochs"],
+        processes=options["processes"], options=plain,
+    )  # fmt: skip
+    net.load_state_dict(trained.state_dict())
     return history
 
 
