@@ -149,6 +149,17 @@ def test_deleting_what_the_map_points_at_costs_more_than_deleting_elsewhere(net,
     assert empty.area.low < 0 < empty.area.high or abs(empty.area.value) < 0.02
 
 
+def test_the_reviews_maps_are_true_to_the_layer_fitted_for_them(net, problem):
+    tiles, labels, _ = (part[:40] for part in problem)
+    head = cam.fit_cam(net, tiles, labels)
+    curve = sanity.deletion_curve(
+        net, tiles, head.maps(net, tiles), resamples=300, logits=lambda part: head.logits(net, part)
+    )
+    assert curve.area.low > 0
+    share = 1 / (1 + np.exp(-np.abs(head.logits(net, tiles))))
+    assert curve.important[0] == pytest.approx(share.mean())
+
+
 def test_agreement_is_the_area_under_the_curve():
     truth = np.array([[[True, True], [False, False]]])
     assert sanity.agreement(np.array([[[4.0, 3], [2, 1]]]), truth)[0][0] == 1

@@ -36,6 +36,10 @@ class CamHead:
     bias: float
     accuracy: float
 
+    def logits(self, net: nn.Module, tiles: np.ndarray) -> np.ndarray:
+        """tiles (n, c, h, w) → (n,): the decision that these maps explain, which need not be the network's own."""
+        return map_means(net, np.asarray(tiles), self.layer).astype(float) @ self.weights + self.bias
+
     def maps(self, net: nn.Module, tiles: np.ndarray, batch: int = BATCH) -> np.ndarray:
         """tiles (n, c, h, w) → (n, h, w) float32; before upsampling, the mean of a map is the logit of its tile."""
         tiles = np.asarray(tiles)

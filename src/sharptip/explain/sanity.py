@@ -89,8 +89,12 @@ def deletion_curve(
     groups: np.ndarray | None = None,
     rng: np.random.Generator | None = None,
     resamples: int = RESAMPLES,
+    logits: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Deletion:
     """Blur tiles (n, c, h, w) away in the order of maps (n, h, w), the strongest evidence for the prediction first.
+
+    The prediction is the network's, or that of `logits(tiles) -> (n,)` where given: maps by the review's recipe explain
+    the layer that was fitted for them (`CamHead.logits`), and can be true to it and still misjudge the network.
 
     The random order is the same map moved to a random place (around the edges), so that both blur patches of the same
     size and grain; single pixels at random would blur nothing at all. groups: (n,), each tile its own if not given.
@@ -100,7 +104,8 @@ def deletion_curve(
     groups = np.arange(len(tiles)) if groups is None else np.asarray(groups)
     side = min(tiles.shape[2:])
     blurred = gaussian_filter(tiles, (0, 0, BLUR * side, BLUR * side), mode="nearest")
-    first = _logits(net, tiles)
+    answer = (lambda part: _logits(net, part)) if logits is None else logits
+    first = answer(tiles)
     towards = np.where(first > 0, 1.0, -1.0)  # which class was predicted
     evidence = maps * towards[:, None, None]
     moved = np.stack([np.roll(m, tuple(rng.integers(0, m.shape)), axis=(0, 1)) for m in evidence])
@@ -109,7 +114,7 @@ def deletion_curve(
     for which, order in enumerate((_rank(evidence), _rank(moved))):
         for i, fraction in enumerate(fractions):
             gone = (order < fraction)[:, None]
-            curves[which, :, i] = 1 / (1 + np.exp(-towards * _logits(net, np.where(gone, blurred, tiles))))
+            curves[which, :, i] = 1 / (1 + np.exp(-towards * answer(np.where(gone, blurred, tiles))))
     gap = np.trapezoid(curves[1] - curves[0], fractions, axis=1)
     bands = [_band(curve, groups, resamples, rng) for curve in curves]
     area = cluster_bootstrap(np.mean, groups, gap, resamples, rng)

@@ -18,7 +18,7 @@ PixelSize = float | tuple[float, float] | None  # metres, one number or (dy, dx)
 
 LONGEST_BAR = 0.4  # of the image's width
 SHOWN_RANGE = (0.5, 99.5)  # percentiles that the colours span: one spike must not darken every scan
-_PANEL_TITLE = 8  # points; a page shows figures of images larger than charts, and their letters with them
+_PANEL_TITLE = 8.5  # points; a page shows figures of images larger than charts, and their letters with them
 _ACROSS = 60  # characters of a panel title that fit over a whole figure
 
 
