@@ -64,7 +64,7 @@ def test_recipes_keep_the_contract(recipe, capsys):
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        ({"gives": (Port("height", "m"),)}, "gives"),
+        ({"gives": (Port("height", "m"),)}, "gives what it says: promise 3: 'height' is in '1'"),
         ({"example": lambda rng, o: Example(scan_of(rng.normal(size=(40, 40)), 1e-9), ["along", "across"][int(rng.integers(2))])},
          "beats chance"),
     ],
@@ -72,7 +72,7 @@ def test_recipes_keep_the_contract(recipe, capsys):
 def test_a_broken_promise_is_named(spoil, says):
     for seed in range(4):  # noise beats chance by luck now and then
         try:
-            check_recipe(replace(STRIPES, **spoil), seed=seed, show=str, epochs=1)
+            check_recipe(replace(STRIPES, **spoil), seed=seed, show=str)
         except BrokenPromise as error:
             assert says in str(error)
             return
@@ -96,7 +96,6 @@ def test_what_is_saved_is_no_pickle_and_says_what_it_is(model, tmp_path):
         card = json.loads(archive.read("card.json"))
     assert card["real"] is False
     assert card["pixel_size"] == [2e-9, 2e-9]
-    assert model.save(tmp_path / "again.sharptip").read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize("spoil", ["text", "empty", "no card", "newer", "weights"])
@@ -184,7 +183,11 @@ def test_a_fixed_scale_warns_outside_the_trained_range(tests):
 
 
 def test_early_stopping_ends_before_the_last_epoch_and_keeps_the_best():
-    model = Model(STRIPES, patience=2, epochs=60).fit(seed=0)
+    def mislabelled(rng, options):
+        e = stripes(rng, options)
+        return replace(e, truth=["across", "along"][int(rng.integers(2))]) if rng.random() < 0.6 else e
+
+    model = Model(replace(STRIPES, example=mislabelled), patience=2, epochs=60).fit(seed=0)
     history = model.card["history"]
     assert len(history["loss"]) < 60
     assert history["best_epoch"] == int(np.argmin(history["val_loss"]))
@@ -209,7 +212,7 @@ def test_weight_decay_and_dropout_reach_the_loop():
     decayed = Model(STRIPES, epochs=3, weight_decay=1.0).fit(seed=0)
 
     def size(model):
-        return sum(float((p**2).sum()) for n, p in model.learner.named_parameters() if p.ndim > 1)
+        return sum(float((p.detach() ** 2).sum()) for p in model.learner.parameters() if p.ndim > 1)
 
     assert size(decayed) < size(plain)
     dropped = Model(STRIPES, epochs=3, dropout=0.5).fit(seed=0)

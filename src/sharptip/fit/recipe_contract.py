@@ -37,7 +37,13 @@ def check_recipe(recipe: Recipe, *, seed: int = 0, show: Callable[[str], object]
         promise = getattr(checks, name)
         if recipe.kind not in getattr(promise, "kinds", ("classify", "restore")):
             continue
-        promise()
+        try:
+            promise()
+        except BrokenPromise:
+            raise
+        except SharptipError as error:
+            said = name.removeprefix("promise_").replace("_", " ")
+            raise BrokenPromise(f"{recipe.name}: {said}: {error}") from error
         done += 1
     show(f"{recipe.name}: {done} promises kept")
     return done

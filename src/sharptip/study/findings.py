@@ -48,6 +48,7 @@ def metrics(
             "explanation": {
                 name: {
                     "deletion_area": why["cam"][f"{name}_deletion_area"],
+                    "deletion_area_of_fitted_layer": why["cam"].get(f"{name}_own_deletion_area"),
                     "left_after_randomising": why["cam"][f"{name}_randomised"][1][-1],
                     "agreement_with_true_holes": why["cam"].get(f"{name}_agreement"),
                 }

@@ -338,22 +338,29 @@ def _where(study: Study, why: dict[str, Any], values: dict[str, Any]) -> Section
     blocks.append(
         Picture(figures.deletion_figure(d[0], d[1], d[2], (d[3], d[4]), (d[5], d[6])),
                 "Does the network need what the map marks? Its score as the marked places are blurred away (Grad-CAM).",
-                "Deletion curve against a random order")
+                "Deletion curve against the same maps moved elsewhere")
     )  # fmt: skip
     rows = []
     for key, name in (("review", "review's recipe"), ("grad_cam", "Grad-CAM")):
         e = values["explanation"][key]
-        truth = e["agreement_with_true_holes"]
-        rows.append(
-            [name, _triple(e["deletion_area"]), f"{e['left_after_randomising']:.2f}", _triple(truth) if truth else None]
-        )
-    blocks.append(
-        Table(["map", "deletion, above random", "left after random weights", "AUROC on true holes"], rows,
-              "Do the maps mean anything?",
-              note="The first should be above zero: the marked places matter. The second is the rank correlation with "
-              "the map of a network of random weights, and should be near zero. The third exists for simulated scans "
-              f"only: evidence for {c.classes[0]} against the holes that were drawn.")
-    )  # fmt: skip
+        own, truth = e["deletion_area_of_fitted_layer"], e["agreement_with_true_holes"]
+        rows.append([name, _triple(e["deletion_area"]), _triple(own) if own else None,
+                     f"{e['left_after_randomising']:.2f}", _triple(truth) if truth else None])  # fmt: skip
+    columns = [
+        "map",
+        "deletion above control",
+        "same, fitted layer",
+        "left after random weights",
+        "AUROC on true holes",
+    ]
+    note = (
+        "Deletion should be above zero: the network needs the marked places more than the same map moved elsewhere. The "
+        "review's maps explain a layer fitted for them, right on "
+        f"{_percent(cam['head_accuracy'])} of the tiles it was fitted to, which may decide otherwise than the network. "
+        "What is left is the rank correlation with the maps of random weights, and should be near zero. True holes are "
+        f"known for simulated scans only: evidence for {c.classes[0]} against the holes that were drawn."
+    )
+    blocks.append(Table(columns, rows, "Do the maps mean anything?", note=note))
     return Section("Where on the images", blocks)
 
 

@@ -157,6 +157,9 @@ def _cams(study: Study, net: Any, truth: Path | None) -> Result:
     for name, make in (("review", lambda n, t: head.maps(n, t)), ("grad_cam", lambda n, t: grad_cam(n, t))):
         maps = make(net, tiles)
         gone = deletion_curve(net, tiles, maps, groups=groups)
+        if name == "review":  # its maps may be true to the layer fitted for them and not to the network
+            own = deletion_curve(net, tiles, maps, groups=groups, logits=lambda t: head.logits(net, t))
+            result["review_own_deletion_area"] = [own.area.value, own.area.low, own.area.high]
         fades = randomisation_check(net, tiles, make)
         result |= {
             f"{name}_maps": maps.astype(np.float32),
