@@ -9,6 +9,7 @@ phase (degrees); the wave's own data unit says 'm' for every layer and is no hel
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 
@@ -81,6 +82,8 @@ def _image(data: bytes, order: str, path: Path) -> Grid:
         raise ReadError("the sizes in the Igor header contradict each other; the file is damaged")
     at = 64 + wave_size + formula
     tail = take(data, at, (note + unit_size + sum(rest),), "u1", "what follows the wave").tobytes()
+    if re.search(rb"[\0-\x08\x0e-\x1f]", tail[:note]):
+        raise ReadError("the note behind the wave is no text; bytes were lost or added before it")
     header = text(tail[:note]).replace("\r", "\n")
     labels = _labels(tail, note + unit_size + sum(rest[:4]), rest[4:], layers)
     recorded = [
@@ -111,7 +114,10 @@ def _labels(tail: bytes, at: int, sizes: list[int], layers: int) -> list[str]:
     """Names of the layers: labels of the third dimension, the first of which names the dimension itself."""
     start = at + sum(sizes[:2])
     raw = tail[start : start + sizes[2]]
-    labels = [until_nul(raw[i : i + _LABEL]) for i in range(_LABEL, len(raw), _LABEL)][:layers]
+    fields = [raw[i : i + _LABEL] for i in range(0, len(raw), _LABEL)]
+    if any(field[:1] == b"\0" and field.strip(b"\0") for field in fields):
+        raise ReadError("the names behind the wave are shifted; bytes were lost or added before them")
+    labels = [until_nul(field) for field in fields[1:]][:layers]
     return [label or f"layer {i}" for i, label in enumerate(labels + [""] * (layers - len(labels)))]
 
 
