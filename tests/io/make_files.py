@@ -271,16 +271,16 @@ def grey() -> np.ndarray:
     return np.random.default_rng(9).integers(0, 256, (NY, NX)).astype(np.uint8)
 
 
-def png(path: Path) -> None:
-    """An 8-bit grey picture that says 300 dots per inch, which is no physical size."""
+def png(path: Path, pixels: np.ndarray | None = None) -> None:
+    """A grey or RGB picture of 8 or 16 bits that says 300 dots per inch, which is no physical size."""
+    pixels = grey() if pixels is None else pixels
 
     def part(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
-    lines = b"".join(b"\0" + row.tobytes() for row in grey())
-    head = part(b"IHDR", struct.pack(">IIBBBBB", NX, NY, 8, 0, 0, 0, 0)) + part(
-        b"pHYs", struct.pack(">IIB", 11811, 11811, 1)
-    )
+    lines = b"".join(b"\0" + row.astype(row.dtype.newbyteorder(">")).tobytes() for row in pixels)
+    kind = struct.pack(">IIBBBBB", NX, NY, 8 * pixels.itemsize, 2 if pixels.ndim == 3 else 0, 0, 0, 0)
+    head = part(b"IHDR", kind) + part(b"pHYs", struct.pack(">IIB", 11811, 11811, 1))
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + head + part(b"IDAT", zlib.compress(lines)) + part(b"IEND", b""))
 
 

@@ -199,6 +199,15 @@ def test_png_and_its_dots_per_inch(tmp_path: Path) -> None:
     assert scan["intensity"].dtype == np.float32, "arithmetic on bytes would wrap around"
 
 
+def test_png_of_sixteen_bits_is_exact_or_refused(tmp_path: Path) -> None:
+    deep = np.random.default_rng(2).integers(0, 65536, (made.NY, made.NX)).astype(np.uint16)
+    made.png(tmp_path / "a.png", deep)
+    np.testing.assert_array_equal(sharptip.read(tmp_path / "a.png", size="unknown")["intensity"], deep)
+    made.png(tmp_path / "b.png", np.stack([deep] * 3, axis=-1))
+    with pytest.raises(ReadError, match="16 bits"):
+        sharptip.read(tmp_path / "b.png", size="unknown")
+
+
 def test_colours_become_their_luminance_and_say_so(tmp_path: Path) -> None:
     from PIL import Image
 
