@@ -22,6 +22,7 @@ from tests.io.make_files import EXAMPLES, example
 import sharptip.io
 from sharptip.core.errors import ReadError
 from sharptip.core.grid import Grid, checked
+from sharptip.core.scan import check, from_grid
 
 MUTANTS = 1000
 LONGEST = 5.0  # seconds for one file
@@ -162,6 +163,7 @@ def hold_together(grids: list[Grid], path: Path) -> None:
         for channel in grid.channels:
             assert channel.data.dtype.kind in "fc"
             assert channel.data.nbytes < MOST_MEMORY
+        check(from_grid(grid, str(path)))
 
 
 @pytest.mark.parametrize("format", list(EXAMPLES))
