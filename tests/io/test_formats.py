@@ -63,6 +63,15 @@ def test_igor_integers_become_floats_of_the_same_value(dtype: str, tmp_path: Pat
     assert values.dtype == np.float32
 
 
+def test_igor_wave_with_other_lengths_or_none(tmp_path: Path) -> None:
+    made.ibw(tmp_path / "a.ibw", unit=b"mm")
+    assert sharptip.read(tmp_path / "a.ibw")["x"].values[1] == made.WIDTH / made.NX * 1e-3
+    made.ibw(tmp_path / "b.ibw", unit=b"")
+    with pytest.raises(ScaleError, match="no physical size"):
+        sharptip.read(tmp_path / "b.ibw")
+    assert sharptip.read(tmp_path / "b.ibw", size=(3e-7, 8e-7))["x"].values[1] == 1e-7
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_igor_curve_is_refused_by_name(order: str, tmp_path: Path) -> None:
     made.ibw_version_2(tmp_path / "a.ibw", order)

@@ -139,6 +139,8 @@ def test_a_thousand_mutants(format: str, tmp_path: Path, alarm: None) -> None:
                 same = (copy / part).read_bytes() == (original / part).read_bytes()
                 assert done != "truncated" or same, f"mutant {i}: a truncated file was read"
                 hold_together(found, copy)
+                if i % 5 == 0:
+                    check(from_grid(found[0], str(copy)))
                 moved = format in COUNTED and done in ("doubled", "cut_out")
                 if format in CHECKSUMMED or moved:
                     np.testing.assert_array_equal(first_image(found), first_image(sound))
@@ -163,7 +165,6 @@ def hold_together(grids: list[Grid], path: Path) -> None:
         for channel in grid.channels:
             assert channel.data.dtype.kind in "fc"
             assert channel.data.nbytes < MOST_MEMORY
-        check(from_grid(grid, str(path)))
 
 
 @pytest.mark.parametrize("format", list(EXAMPLES))
