@@ -207,3 +207,12 @@ def test_absurd_sizes_are_refused_before_anything_is_allocated(format: str, tmp_
             peak = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
             assert peak < MOST_MEMORY, f"bytes {at} to {at + 4} as a size take {peak} bytes of memory"
+
+
+@pytest.mark.parametrize("format", ["gwy", "gsf", "npy", "sxm", "bruker"])
+def test_stray_bytes_at_the_end_are_refused(format: str, tmp_path: Path) -> None:
+    """Where the format says how long a file is, more bytes than that mean that something was shifted."""
+    path = example(tmp_path, format)
+    path.write_bytes(path.read_bytes() + b"stray")
+    with pytest.raises(ReadError):
+        sharptip.io.grids(path, size="unknown")
