@@ -34,7 +34,7 @@ def ibw_layers() -> np.ndarray:
     return np.stack([surface(0), surface(1), surface(2) * 1e9 + 60, surface(3)]).astype(np.float32)
 
 
-def ibw(path: Path, order: str = "<", dtype: str = "f4", layers: np.ndarray | None = None) -> None:
+def ibw(path: Path, order: str = "<", dtype: str = "f4", layers: np.ndarray | None = None, unit: bytes = b"m") -> None:
     layers = ibw_layers() if layers is None else layers
     kind = {"f4": 2, "f8": 4, "i2": 16, "u1": 72}[dtype]
     n, ny, nx = layers.shape
@@ -46,7 +46,7 @@ def ibw(path: Path, order: str = "<", dtype: str = "f4", layers: np.ndarray | No
     labels = b"".join(field.ljust(32, b"\0") for field in fields)
     wave = struct.pack(order + "IIIihh6sh32sii", 0, 1, 2, n * ny * nx, kind, 0, b"", 0, b"test_wave", 0, 0)
     wave += struct.pack(order + "4i4d4d", nx, ny, n, 0, WIDTH / nx, HEIGHT / ny, 1, 1, 0, 0, 0, 0)
-    wave += struct.pack(order + "4s4s4s4s4s", b"m", b"m", b"m", b"", b"") + b"\0" * (320 - 168)
+    wave += struct.pack(order + "4s4s4s4s4s", b"m", unit, unit, b"", b"") + b"\0" * (320 - 168)
     file = struct.pack(order + "iii", 320 + len(numbers), 0, len(note))
     file += struct.pack(order + "i4i4iiii", 0, 0, 0, 0, 0, 0, 0, len(labels), 0, 0, 0, 0)
     assert len(wave) == 320
@@ -271,16 +271,16 @@ def grey() -> np.ndarray:
     return np.random.default_rng(9).integers(0, 256, (NY, NX)).astype(np.uint8)
 
 
-def png(path: Path) -> None:
-    """An 8-bit grey picture that says 300 dots per inch, which is no physical size."""
+def png(path: Path, pixels: np.ndarray | None = None) -> None:
+    """A grey or RGB picture of 8 or 16 bits that says 300 dots per inch, which is no physical size."""
+    pixels = grey() if pixels is None else pixels
 
     def part(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
-    lines = b"".join(b"\0" + row.tobytes() for row in grey())
-    head = part(b"IHDR", struct.pack(">IIBBBBB", NX, NY, 8, 0, 0, 0, 0)) + part(
-        b"pHYs", struct.pack(">IIB", 11811, 11811, 1)
-    )
+    lines = b"".join(b"\0" + row.astype(row.dtype.newbyteorder(">")).tobytes() for row in pixels)
+    kind = struct.pack(">IIBBBBB", NX, NY, 8 * pixels.itemsize, 2 if pixels.ndim == 3 else 0, 0, 0, 0)
+    head = part(b"IHDR", kind) + part(b"pHYs", struct.pack(">IIB", 11811, 11811, 1))
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + head + part(b"IDAT", zlib.compress(lines)) + part(b"IEND", b""))
 
 

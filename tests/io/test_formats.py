@@ -63,6 +63,15 @@ def test_igor_integers_become_floats_of_the_same_value(dtype: str, tmp_path: Pat
     assert values.dtype == np.float32
 
 
+def test_igor_wave_with_other_lengths_or_none(tmp_path: Path) -> None:
+    made.ibw(tmp_path / "a.ibw", unit=b"mm")
+    assert sharptip.read(tmp_path / "a.ibw")["x"].values[1] == made.WIDTH / made.NX * 1e-3
+    made.ibw(tmp_path / "b.ibw", unit=b"")
+    with pytest.raises(ScaleError, match="no physical size"):
+        sharptip.read(tmp_path / "b.ibw")
+    assert sharptip.read(tmp_path / "b.ibw", size=(3e-7, 8e-7))["x"].values[1] == 1e-7
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_igor_curve_is_refused_by_name(order: str, tmp_path: Path) -> None:
     made.ibw_version_2(tmp_path / "a.ibw", order)
@@ -197,6 +206,15 @@ def test_png_and_its_dots_per_inch(tmp_path: Path) -> None:
     np.testing.assert_array_equal(scan["intensity"], made.grey())
     assert scan["intensity"].attrs["units"] == "arb"
     assert scan["intensity"].dtype == np.float32, "arithmetic on bytes would wrap around"
+
+
+def test_png_of_sixteen_bits_is_exact_or_refused(tmp_path: Path) -> None:
+    deep = np.random.default_rng(2).integers(0, 65536, (made.NY, made.NX)).astype(np.uint16)
+    made.png(tmp_path / "a.png", deep)
+    np.testing.assert_array_equal(sharptip.read(tmp_path / "a.png", size="unknown")["intensity"], deep)
+    made.png(tmp_path / "b.png", np.stack([deep] * 3, axis=-1))
+    with pytest.raises(ReadError, match="16 bits"):
+        sharptip.read(tmp_path / "b.png", size="unknown")
 
 
 def test_colours_become_their_luminance_and_say_so(tmp_path: Path) -> None:

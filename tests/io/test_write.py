@@ -41,7 +41,7 @@ def rich() -> xr.Dataset:
     scan["mask"] = (("y", "x"), np.eye(made.NY, made.NX, dtype=bool), {"units": "1"})
     scan["force"] = (
         ("curve", "sample"),
-        np.arange(6, dtype=">f4").reshape(2, 3),
+        np.arange(6, dtype="f4").reshape(2, 3),
         {"units": "N", "spring": [1.5, None]},
     )
     scan["spectrum"] = (("y", "x"), made.surface(0) * (1 + 2j), {"units": "1"})

@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import struct
-import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..core import registry
-from ..core.errors import ReadError, ScaleError, UnitError, WriteError
+from ..core.errors import ReadError, ScaleError, ScanError, WriteError
 from ..core.grid import Grid, checked
 from .layout import Size
 
@@ -91,17 +92,19 @@ def _tree(
 
     path = Path(path)
     reader = _reader(_head(path), path)
-    found = read_with(reader, path, size=size, channel=channel, unit=unit, frames=frames)
     if hasattr(reader, "scans") and frames is None:
-        tree = reader.scans(path)
-        for scan in tree.values():
-            if scan.data_vars:
-                check(scan)
+        _options(reader, path, size, channel, unit)
+        with _door(reader, path):
+            tree = reader.scans(path)
+            for scan in tree.values():
+                if scan.data_vars:
+                    check(scan)
         return tree
     tree = {}
-    for i, grid in enumerate(found):
+    for i, grid in enumerate(read_with(reader, path, size=size, channel=channel, unit=unit, frames=frames)):
         name = grid.name.replace("/", "_") or f"scan_{i}"
-        tree[f"{name}_{i}" if name in tree else name] = check(from_grid(grid, str(path), reader.NAME))
+        with _door(reader, path):
+            tree[f"{name}_{i}" if name in tree else name] = check(from_grid(grid, str(path), reader.NAME))
     return tree
 
 
@@ -130,28 +133,40 @@ def read_with(
     frames: Sequence[int] | None = None,
 ) -> list[Grid]:
     """What one reader makes of a file: checked grids, or a ReadError that names the file and the reader."""
-    options: dict[str, Any] = {}
-    if getattr(reader, "NEEDS_SIZE", False):
-        options = {"size": size, "channel": channel, "unit": unit}
-    elif size not in (None, "unknown"):
-        raise ScaleError(f"{path}: {reader.NAME} files say their own size; leave size out")
+    options = _options(reader, path, size, channel, unit)
     picks = frames is not None and getattr(reader, "PICKS_FRAMES", False)
     if picks:
         options["frames"] = frames
-    try:
-        with np.errstate(invalid="ignore", over="ignore"):  # numbers that damage has made need no warning
-            found = reader.read(path, **options)
+    with _door(reader, path):
+        found = reader.read(path, **options)
         if not found:
             raise ReadError("it holds no scan")
         if frames is not None and not picks:
             found = [found[i] for i in frames]
         return [_sound(checked(grid, path)) for grid in found]
-    except (ReadError, UnitError) as error:
+
+
+def _options(reader: Any, path: Path, size: Size, channel: str | None, unit: str | None) -> dict[str, Any]:
+    """What a reader is told beside the path. Raises ScaleError for a size that its files say themselves."""
+    if getattr(reader, "NEEDS_SIZE", False):
+        return {"size": size, "channel": channel, "unit": unit}
+    if size not in (None, "unknown"):
+        raise ScaleError(f"{path}: {reader.NAME} files say their own size; leave size out")
+    return {}
+
+
+@contextmanager
+def _door(reader: Any, path: Path) -> Iterator[None]:
+    """Whatever damage raises behind here leaves as a ReadError that names the file and the reader."""
+    try:
+        with np.errstate(invalid="ignore", over="ignore"):  # numbers that damage has made need no warning
+            yield
+    except (ReadError, ScanError) as error:
         said = str(error)
         kind = type(error) if isinstance(error, ReadError) else ReadError
         raise kind(said if said.startswith(str(path)) else f"{path} ({reader.NAME}): {said}") from error
     except DAMAGE as error:
-        about = f"{type(error).__name__}: {error}"[:200]
+        about = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise ReadError(f"{path}: damaged, or not really a {reader.NAME} file ({about})") from error
 
 
@@ -284,21 +299,12 @@ def _write_gwy(nodes: dict[str, Any], path: Path) -> None:
     from . import gwy
 
     data = gwy.write([one for one in nodes.values() if one.data_vars], path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, 0o666 & ~_umask())
+        temporary.write_bytes(data)
         os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _write_zarr(nodes: dict[str, Any], path: Path) -> None:

@@ -26,6 +26,7 @@ GENERIC = False
 
 _IMAGE = "Ciao image list"
 _FIRST, _LAST = (b"\\*File list", b"\\*Force file list"), b"\\*File list end"
+_STRAY = 4096  # bytes behind the last image; what a program appends on purpose is larger or zero
 _WAYS = {"trace": "forward", "retrace": "backward"}
 
 Section = dict[str, str]
@@ -46,6 +47,7 @@ def read(path: Path) -> list[Grid]:
     if not images:
         what = "a force curve" if data.startswith(_FIRST[1]) else "no image in the format of NanoScope 4.3 or later"
         raise ReadError(f"it holds {what}; images have a section \\*{_IMAGE}")
+    _check_end(data, [values for _, values in sections])
     common: Section = {}
     for name, values in sections:
         if name != _IMAGE:
@@ -77,6 +79,15 @@ def _sections(header: str) -> list[tuple[str, Section]]:
             key, value = line[1:].split(": ", 1)
             out[-1][1].setdefault(re.sub(r"^@\d+:", "@", key).strip().lower(), value.strip())
     return out
+
+
+def _check_end(data: bytes, sections: list[Section]) -> None:
+    """A few bytes behind the last data mean that the data were shifted: bytes were added before them."""
+    blocks = [s for s in sections if "data offset" in s and "data length" in s]
+    end = max(count(s["data offset"], "Data offset") + count(s["data length"], "Data length") for s in blocks)
+    behind = data[end:]
+    if len(behind) < _STRAY and behind.strip(b"\0\x1a"):
+        raise ReadError(f"{len(behind)} bytes follow the last image; bytes were added before it, the file is damaged")
 
 
 def _image(data: bytes, image: Section, common: Section) -> tuple[tuple[str, str | None, Channel], dict[str, Axis]]:

@@ -9,19 +9,21 @@ phase (degrees); the wave's own data unit says 'm' for every layer and is no hel
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 
 import numpy as np
 
-from ..core.errors import ReadError, ScaleError, UnitError
+from ..core.errors import ReadError
 from ..core.grid import Axis, Channel, Grid, unique
 from ..core.units import to_si
-from .layout import count, floats, join_directions, positive, split_direction, take, text, until_nul
+from .layout import Size, count, floats, given_axes, join_directions, positive, split_direction, take, text, until_nul
 
 NAME = "ibw"
 SUFFIXES = (".ibw",)
 GENERIC = False
+NEEDS_SIZE = True  # an Igor wave need not have lengths on its axes; Asylum's always do
 
 _TYPES = {2: "f4", 4: "f8", 8: "i1", 16: "i2", 32: "i4", 72: "u1", 80: "u2", 96: "u4"}
 _HEADERS = {2: 126, 5: 384}  # version → bytes of file header and wave header, which the checksum covers
@@ -40,7 +42,7 @@ def detect(head: bytes, path: Path) -> bool:
     return bool(order) and (_sums_to_zero(head, order, version) or path.suffix.lower() == ".ibw")
 
 
-def read(path: Path) -> list[Grid]:
+def read(path: Path, *, size: Size = None, channel: str | None = None, unit: str | None = None) -> list[Grid]:
     data = path.read_bytes()
     order, version = _version(data)
     if not order:
@@ -50,7 +52,7 @@ def read(path: Path) -> list[Grid]:
     if version == 2:
         name = until_nul(data[22:42])
         raise ReadError(f"Igor wave {name!r} has one dimension (file version 2): a curve, not an image")
-    return [_image(data, order, path)]
+    return [_image(data, order, path, size)]
 
 
 def _version(head: bytes) -> tuple[str, int]:
@@ -68,7 +70,7 @@ def _sums_to_zero(head: bytes, order: str, version: int) -> bool:
     return len(covered) == _HEADERS[version] and int(words.sum(dtype=np.int64)) & 0xFFFF == 0
 
 
-def _image(data: bytes, order: str, path: Path) -> Grid:
+def _image(data: bytes, order: str, path: Path, size: Size) -> Grid:
     wave_size, formula, note, unit_size, *rest = struct.unpack_from(order + "4i4i4i", data, 4)
     kind, name = struct.unpack_from(order + "h", data, 80)[0], until_nul(data[92:124])
     dims = [n for n in struct.unpack_from(order + "4i", data, 132) if n]
@@ -81,6 +83,8 @@ def _image(data: bytes, order: str, path: Path) -> Grid:
         raise ReadError("the sizes in the Igor header contradict each other; the file is damaged")
     at = 64 + wave_size + formula
     tail = take(data, at, (note + unit_size + sum(rest),), "u1", "what follows the wave").tobytes()
+    if re.search(rb"[\0-\x08\x0e-\x1f]", tail[:note]):
+        raise ReadError("the note behind the wave is no text; bytes were lost or added before it")
     header = text(tail[:note]).replace("\r", "\n")
     labels = _labels(tail, note + unit_size + sum(rest[:4]), rest[4:], layers)
     recorded = [
@@ -88,8 +92,7 @@ def _image(data: bytes, order: str, path: Path) -> Grid:
         for label, layer in zip(labels, values, strict=True)
     ]
     channels, axes = join_directions(recorded)
-    pixel = [positive(steps[i], "the pixel size") * to_si(units[i])[0] for i in (1, 0)]
-    axes |= {"y": Axis.regular(ny, pixel[0]), "x": Axis.regular(nx, pixel[1])}
+    axes |= _image_axes((ny, nx), steps, units, size)
     return Grid(name or path.stem, unique(channels), axes, header, _facts(header))
 
 
@@ -98,20 +101,26 @@ def _check_image(name: str, kind: int, dims: list[int], units: list[str]) -> Non
         raise ReadError(f"Igor wave {name!r} has number type {kind}; images are real integers or floats")
     if len(dims) not in (2, 3) or units[0] == "s":
         raise ReadError(f"Igor wave {name!r} is a curve or a volume with dimensions {dims}, not an image")
-    for unit in units[:2]:
-        try:
-            is_length = to_si(unit)[1] == "m"
-        except UnitError:
-            is_length = False
-        if not is_length:
-            raise ScaleError(f"Igor wave {name!r} has its axes in {unit!r}, not in metres; it says no physical size")
+
+
+def _image_axes(shape: tuple[int, int], steps: tuple[float, ...], units: list[str], size: Size) -> dict[str, Axis]:
+    """Axes with the wave's own pixel size to its last digit; the caller's size where the wave has no lengths."""
+    factors = [factor for factor, si in map(to_si, units[:2]) if si == "m"]
+    if len(factors) < 2:
+        return given_axes(shape, size, None, "this Igor wave")
+    dx, dy = (positive(step, "the pixel size") * factor for step, factor in zip(steps, factors, strict=False))
+    given_axes(shape, size, (shape[0] * dy, shape[1] * dx), "this Igor wave")  # refuses a size beside its own
+    return {"y": Axis.regular(shape[0], dy), "x": Axis.regular(shape[1], dx)}
 
 
 def _labels(tail: bytes, at: int, sizes: list[int], layers: int) -> list[str]:
     """Names of the layers: labels of the third dimension, the first of which names the dimension itself."""
     start = at + sum(sizes[:2])
     raw = tail[start : start + sizes[2]]
-    labels = [until_nul(raw[i : i + _LABEL]) for i in range(_LABEL, len(raw), _LABEL)][:layers]
+    fields = [raw[i : i + _LABEL] for i in range(0, len(raw), _LABEL)]
+    if any(field[:1] == b"\0" and field.strip(b"\0") for field in fields):
+        raise ReadError("the names behind the wave are shifted; bytes were lost or added before them")
+    labels = [until_nul(field) for field in fields[1:]][:layers]
     return [label or f"layer {i}" for i, label in enumerate(labels + [""] * (layers - len(labels)))]
 
 

@@ -106,6 +106,8 @@ def _check_png(data: bytes) -> None:
         if end + 4 > len(data) or struct.unpack_from(">I", data, end)[0] != zlib.crc32(data[at + 4 : end]):
             raise ReadError(f"the checksum of the PNG part {kind!r} is wrong; the file is damaged or truncated")
         at = end + 4
+    if data[24] == 16 and data[25] in (2, 6):  # bit depth and colour type; Pillow would drop half of each number
+        raise ReadError("it is a colour PNG of 16 bits; save it as grey, or as TIFF")
 
 
 def _tiff(path: Path) -> list[Picture]:

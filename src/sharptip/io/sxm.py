@@ -24,7 +24,6 @@ GENERIC = False
 _END = b":SCANIT_END:"
 _START = b"\x1a\x04"
 _WAYS = {"both": ("forward", "backward"), "forward": ("forward",), "backward": ("backward",)}
-_SLACK = 64  # bytes that may follow the last image
 
 
 def detect(head: bytes, path: Path) -> bool:
@@ -53,7 +52,7 @@ def read(path: Path) -> list[Grid]:
             values = native(values[:: -1 if up else 1, :: -1 if way == "backward" else 1])
             made = Channel.from_vendor(name.replace("_", " "), values, unit)
             recorded.append((name, way, Channel(made.name, made.data, made.unit, name, made.dims, made.attrs)))
-    if len(data) - at > _SLACK:
+    if len(data) != at:
         raise ReadError(f"{len(data) - at} bytes follow the last image; the header is damaged")
     _whole_lines(recorded)
     channels, axes = join_directions(recorded)
