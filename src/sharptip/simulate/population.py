@@ -31,7 +31,7 @@ DAYS = 3  # per batch, donors spread over them
 # Difficulty, set once and then left alone: `benchmarks/difficulty.py` measures what it gives. Damage is drawn per
 # cell from a beta distribution (a, b) scaled by a reach; healthy cells carry a little wear of the same kind.
 WEAR = (1.0, 9.0, 0.5)
-DAMAGE = {1: (2.5, 2.5, 1.0), 2: (2.5, 2.5, 1.0)}
+DAMAGE = {1: (10.0, 2.0, 1.0), 2: (4.5, 4.0, 1.0)}
 TREATED = (0.1, 0.2)  # what treatment leaves of the damage
 SPACING_SPREAD = 0.12  # donors, ± as one standard deviation cut at two
 TIP_RADIUS = (4e-9, 12e-9)  # metres, new tip
