@@ -1,13 +1,16 @@
 """Two CPU processes learn what one does."""
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
+from torch.multiprocessing.spawn import spawn
 
 from sharptip.core.errors import ModelError
-from sharptip.fit.distributed import train_distributed
+from sharptip.fit.distributed import check_equal, free_port, train_distributed
 from sharptip.fit.engine import Group
 from sharptip.fit.loop import binary_loss, evaluate, train
 from sharptip.nets import build
@@ -29,6 +32,12 @@ def make_batches():
 
 def judge(net):
     return evaluate(net, tiles(0, np.random.default_rng(99)), binary_loss)
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    """Started processes find this file by its name, however pytest itself was started."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
 
 
 def test_two_processes_equal_one():
@@ -54,6 +63,19 @@ def test_two_processes_equal_one():
     for name, p in one.state_dict().items():
         torch.testing.assert_close(two.state_dict()[name], p, rtol=1e-3, atol=1e-5)
         assert not torch.equal(start[name], p)
+
+
+def differ(rank, port):
+    """Two processes with different weights must be found out, in both."""
+    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    check_equal(build(CONFIG, seed=1))
+    with pytest.raises(ModelError, match="different weights"):
+        check_equal(build(CONFIG, seed=rank))
+    dist.destroy_process_group()
+
+
+def test_different_weights_are_found_out():
+    spawn(differ, args=(free_port(),), nprocs=2)
 
 
 def test_shares_are_a_partition():

@@ -108,6 +108,14 @@ def test_interrupted_run_resumes_to_the_bit(tmp_path, k):
     assert [p.name for p in tmp_path.iterdir()] == ["run.safetensors"]
 
 
+def test_finished_run_goes_on_when_more_epochs_are_asked_for(tmp_path):
+    whole, parts = net(), net()
+    run(whole, tiles, epochs=3)
+    run(parts, tiles, epochs=1, state=tmp_path / "run.safetensors")
+    assert len(run(parts, tiles, epochs=3, state=tmp_path / "run.safetensors").loss) == 3
+    assert same(weights(whole), weights(parts))
+
+
 def test_state_of_another_run_is_refused(tmp_path):
     state = tmp_path / "run.safetensors"
     run(net(), tiles, epochs=1, state=state)

@@ -55,7 +55,7 @@ def train_distributed(
         _learn, loss=loss, validate=validate, options={**(options or {}), "epochs": epochs, "device": device}
     )
     with TemporaryDirectory() as folder:
-        place = (make_net, make_batches, learn, processes, backend, _free_port(), Path(folder))
+        place = (make_net, make_batches, learn, processes, backend, free_port(), Path(folder))
         spawn(_process, args=place, nprocs=processes, join=True)
         net = make_net()
         net.load_state_dict(load_file(Path(folder) / "net.safetensors"))
@@ -86,6 +86,8 @@ def _process(
     """One of the processes: joins the others, trains, and the first leaves the result in the folder."""
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), LOCAL_RANK=str(rank))
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
+    if backend == "nccl":
+        torch.cuda.set_device(rank % torch.cuda.device_count())
     dist.init_process_group(backend, rank=rank, world_size=processes)
     try:
         net = make_net()
@@ -110,7 +112,7 @@ def check_equal(net: nn.Module) -> None:
         raise ModelError("the processes ended with different weights; let nothing but the shares differ between them")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]

@@ -145,6 +145,7 @@ def train(
     history = History(precision=precision, device=place.type, processes=group.size)
     if state is not None and Path(state).exists():
         history = History(**kept.load(Path(state)))
+        history.stopped = _reason(history, epochs, stop_at_accuracy, patience)  # more epochs may be asked for now
     model = net if group.size == 1 else DistributedDataParallel(net)
     penalty = _penalty(net, l1, l2)
     with torch.random.fork_rng():

@@ -74,7 +74,7 @@ class Kept:
         self.best = parts["best"]
         for i, p in enumerate(self._parameters()):
             self.optimiser.state[p] = {
-                name: t if t.ndim == 0 else torch.empty_like(p).copy_(t)
+                name: t.to(p.device) if t.ndim == 0 else torch.empty_like(p).copy_(t)
                 for name, t in _part(parts["adam"], str(i)).items()
             }
         return card["history"]
