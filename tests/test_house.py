@@ -29,7 +29,8 @@ def test_style_and_types(command):
 
 @pytest.mark.parametrize("light", ["sharptip.core", "sharptip.io", "sharptip.app.cli"])
 def test_what_answers_at_once_imports_nothing_heavy(light):
-    code = f"import {light}, sys; print([m for m in ('torch', 'xarray', 'pandas', 'matplotlib', 'sklearn') if m in sys.modules])"
+    heavy = ("torch", "xarray", "pandas", "matplotlib", "sklearn")
+    code = f"import {light}, sys; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -17,12 +17,26 @@ from sharptip.core.units import is_si, say, shown, to_si
 @pytest.mark.parametrize(
     ("vendor", "factor", "si"),
     [
-        ("nm", 1e-9, "m"), ("µm", 1e-6, "m"), ("~m", 1e-6, "m"), ("Å", 1e-10, "m"), ("pA", 1e-12, "A"), ("deg", math.pi / 180, "rad"),
-        ("°", math.pi / 180, "rad"), ("kHz", 1e3, "Hz"), ("nm/V", 1e-9, "m/V"), ("N/m", 1.0, "N/m"), ("%", 0.01, "1"), ("", 1.0, "1"),
-        ("MPa", 1e6, "Pa"), ("m^-1", 1.0, "1/m"), ("Hz^2", 1.0, "Hz^2"), ("eV", 1.602176634e-19, "J"), ("kg", 1.0, "kg"),
+        ("nm", 1e-9, "m"),
+        ("µm", 1e-6, "m"),
+        ("~m", 1e-6, "m"),
+        ("Å", 1e-10, "m"),
+        ("pA", 1e-12, "A"),
+        ("deg", math.pi / 180, "rad"),
+        ("°", math.pi / 180, "rad"),
+        ("kHz", 1e3, "Hz"),
+        ("nm/V", 1e-9, "m/V"),
+        ("N/m", 1.0, "N/m"),
+        ("%", 0.01, "1"),
+        ("", 1.0, "1"),
+        ("MPa", 1e6, "Pa"),
+        ("m^-1", 1.0, "1/m"),
+        ("Hz^2", 1.0, "Hz^2"),
+        ("eV", 1.602176634e-19, "J"),
+        ("kg", 1.0, "kg"),
         ("LSB", 1.0, "arb"),
     ],
-)  # fmt: skip
+)
 def test_units_of_vendors(vendor, factor, si):
     found, unit = to_si(vendor)
     assert (found, unit) == (pytest.approx(factor, rel=1e-15), si)
@@ -59,9 +73,18 @@ def test_values_for_people():
 
 @pytest.mark.parametrize(
     ("vendor", "ours"),
-    [("HeightTrace", "height"), ("Height Sensor", "height_sensor"), ("Z", "height"), ("Phase", "phase"), ("Current", "current"),
-     ("Deflection Error", "deflection"), ("OC M1 Freq. Shift", "frequency_shift"), ("Adhesion", "adhesion"), ("Ä 3", "channel_3")],
-)  # fmt: skip
+    [
+        ("HeightTrace", "height"),
+        ("Height Sensor", "height_sensor"),
+        ("Z", "height"),
+        ("Phase", "phase"),
+        ("Current", "current"),
+        ("Deflection Error", "deflection"),
+        ("OC M1 Freq. Shift", "frequency_shift"),
+        ("Adhesion", "adhesion"),
+        ("Ä 3", "channel_3"),
+    ],
+)
 def test_names_of_vendors(vendor, ours):
     assert standard(vendor) == ours
 
@@ -105,7 +128,7 @@ def test_the_registry_finds_ours_and_anyone_s():
     assert {"gwy", "ibw", "sxm", "jpk", "bruker", "gsf", "image", "array", "zarr"} <= set(registry.names("readers"))
     registry.register("worlds", "flatland", 1)
     assert registry.get("worlds", "flatland") == 1
-    with pytest.raises(RegistryError, match="no recipe is called 'nothing'; there are: .*tell_apart"):
+    with pytest.raises(RegistryError, match=r"no recipe is called 'nothing'; there are: .*tell_apart"):
         registry.get("recipes", "nothing")
 
 

@@ -16,7 +16,7 @@ from tests.real import ROOT
 import sharptip
 from sharptip.core import registry
 from sharptip.core.grid import Grid
-from sharptip.fit.check_reader import check_reader
+from sharptip.fit.reader_contract import check_reader
 
 PAGE = ROOT / "docs" / "writing-a-reader.md"
 

@@ -243,7 +243,8 @@ def test_tables_are_checked_line_by_line(tmp_path):
     table = tmp_path / "t.csv"
     for text, says in (
         ("file,label\n", "no rows"), ("file\na\n", "no column 'label'"), ("file,label\na,\n", "line 2 has no 'label'"),
-        ("file,label,frame\na,b,x\n", "line 2: frame is 'x'"), ("file,label,group\na,b,g\nc,d,\n", "some rows have no group"),
+        ("file,label,frame\na,b,x\n", "line 2: frame is 'x'"),
+        ("file,label,group\na,b,g\nc,d,\n", "some rows have no group"),
     ):  # fmt: skip
         table.write_text(text)
         with pytest.raises(StudyError, match=says):

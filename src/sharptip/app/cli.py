@@ -213,7 +213,8 @@ def study(
         try:
             values = compare(
                 scans, out, apply=chosen, groups=groups, reference=reference, channel=channel, unit=unit,
-                size=_size(size), pixel_size=pixel_size, protocol=protocol, simulated=simulated, truth=truth, tell=bar.to,
+                size=_size(size), pixel_size=pixel_size, protocol=protocol, simulated=simulated, truth=truth,
+                tell=bar.to,
             )  # fmt: skip
         except KeyboardInterrupt:
             raise StudyError(f"interrupted; what is done is kept in {out}/work, the same command goes on") from None

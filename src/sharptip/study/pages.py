@@ -97,11 +97,23 @@ def _groups(study: Study, n: int) -> str:
 def _answers(values: dict[str, Any]) -> list[Fact]:
     test, real = values["test"], values["real"]
     facts = [
-        Fact("images told apart", test["image_accuracy"], _pair(test["interval95"]), percent=True, real=real,
-             note=f"{test['n_images']} images, {test['n_groups']} groups"),
-        Fact("tiles told apart", test["tile_accuracy"], _pair(test["tile_interval95"]), percent=True, real=real,
-             note=f"{test['n_tiles']} tiles"),
-    ]  # fmt: skip
+        Fact(
+            "images told apart",
+            test["image_accuracy"],
+            _pair(test["interval95"]),
+            percent=True,
+            real=real,
+            note=f"{test['n_images']} images, {test['n_groups']} groups",
+        ),
+        Fact(
+            "tiles told apart",
+            test["tile_accuracy"],
+            _pair(test["tile_interval95"]),
+            percent=True,
+            real=real,
+            note=f"{test['n_tiles']} tiles",
+        ),
+    ]
     for key, label in BASELINES.items():
         b = values["baselines"][key]
         facts.append(Fact(label, b["image_accuracy"], _pair(b["interval95"]), percent=True, real=real, note="images"))
@@ -115,9 +127,12 @@ def _scans(study: Study) -> Section:
         mine = c.of(label)
         images += [c.images[mine[k]] for k in np.linspace(0, len(mine) - 1, min(THUMBNAILS, len(mine))).astype(int)]
     figure = figures.scan_thumbnails(
-        [i.height for i in images], [i.pixel_size for i in images], [i.entry.label for i in images],
-        [i.group[:28] for i in images], c.unit,
-    )  # fmt: skip
+        [i.height for i in images],
+        [i.pixel_size for i in images],
+        [i.entry.label for i in images],
+        [i.group[:28] for i in images],
+        c.unit,
+    )
     rows: list[list[Any]] = []
     for label in (*c.classes, *c.applied):
         members = [c.images[i] for i in c.of(label)]
@@ -128,10 +143,14 @@ def _scans(study: Study) -> Section:
         "The scans",
         [
             Picture(figure, f"Scans of each population, levelled ({c.channel}).", "Scans with scale bars"),
-            Table(["population", "images", "groups", "batches", "use"], rows, "What was compared",
-                  note="A group is what must not be on both sides of a split: donor, session or file."),
+            Table(
+                ["population", "images", "groups", "batches", "use"],
+                rows,
+                "What was compared",
+                note="A group is what must not be on both sides of a split: donor, session or file.",
+            ),
         ],
-    )  # fmt: skip
+    )
 
 
 def _result(study: Study, found: dict[str, Any], values: dict[str, Any], claims: Sequence[Claim]) -> Section:
@@ -149,18 +168,34 @@ def _result(study: Study, found: dict[str, Any], values: dict[str, Any], claims:
     table = [_row("network", test)]
     if "image_accuracy" in outer:
         table.append(_row("network, every image once", outer))
-    table += [_row(label, values["baselines"][key]) for key, label in
-              (("random_forest", "random forest on pixels"), ("morphology", "morphology, logistic regression"))]  # fmt: skip
+    table += [
+        _row(label, values["baselines"][key])
+        for key, label in (
+            ("random_forest", "random forest on pixels"),
+            ("morphology", "morphology, logistic regression"),
+        )
+    ]
     published = [[k.source, k.note, k.metric, _percent(k.value, 1)] for k in claims]
     blocks: list[Block] = [
-        Picture(figures.score_figure(rows), "Share of test images named rightly, with 95 % intervals over groups.",
-                "Accuracies of the network and the baselines with intervals"),
-        Table(columns, table, "The test", note=f"{'Real' if values['real'] else 'Simulated'} scans; "
-              f"{test['n_images']} test images of {test['n_groups']} groups. “Every image once” is cross-validation over "
-              "all images; the architecture was chosen on most of them."),
-        Picture(figures.confusion_figure(np.array(test["confusion"]), study.collection.classes),
-                "Test images: what they are and what the network calls them.", "Confusion matrix"),
-    ]  # fmt: skip
+        Picture(
+            figures.score_figure(rows),
+            "Share of test images named rightly, with 95 % intervals over groups.",
+            "Accuracies of the network and the baselines with intervals",
+        ),
+        Table(
+            columns,
+            table,
+            "The test",
+            note=f"{'Real' if values['real'] else 'Simulated'} scans; "
+            f"{test['n_images']} test images of {test['n_groups']} groups. “Every image once” is cross-validation over "
+            "all images; the architecture was chosen on most of them.",
+        ),
+        Picture(
+            figures.confusion_figure(np.array(test["confusion"]), study.collection.classes),
+            "Test images: what they are and what the network calls them.",
+            "Confusion matrix",
+        ),
+    ]
     if published:
         note = "Other scans, other cells, tiles counted as independent: beside, not against, the numbers above."
         blocks.append(
@@ -173,8 +208,15 @@ def _row(name: str, r: dict[str, Any]) -> list[Any]:
     between = f"{_percent(r['interval95'][0])}–{_percent(r['interval95'][1])}"
     tile = _percent(r["tile_accuracy"], 1) if "tile_accuracy" in r else None
     auroc = None if r["auroc"] is None else f"{r['auroc']:.3f}"
-    return [name, _percent(r["image_accuracy"], 1), between, tile, _percent(r["group_accuracy"]),
-            _percent(r["balanced_accuracy"], 1), auroc]  # fmt: skip
+    return [
+        name,
+        _percent(r["image_accuracy"], 1),
+        between,
+        tile,
+        _percent(r["group_accuracy"]),
+        _percent(r["balanced_accuracy"], 1),
+        auroc,
+    ]
 
 
 def _learning(study: Study, found: dict[str, Any]) -> Section:
@@ -190,22 +232,31 @@ def _learning(study: Study, found: dict[str, Any]) -> Section:
     ]
     chosen = {name: a["tile_accuracy"] for name, a in found["architectures"].items()}
     blocks: list[Block] = [
-        Picture(figures.training_figure(histories, study.protocol.stop_at_accuracy),
-                f"{best.capitalize()} on each random grouping of the images that are not held out.",
-                "Training and validation accuracy against the epoch"),
-        Picture(figures.architecture_figure(chosen), "What the architecture was chosen by: tiles of the validation images.",
-                "Validation accuracy of each architecture"),
-    ]  # fmt: skip
+        Picture(
+            figures.training_figure(histories, study.protocol.stop_at_accuracy),
+            f"{best.capitalize()} on each random grouping of the images that are not held out.",
+            "Training and validation accuracy against the epoch",
+        ),
+        Picture(
+            figures.architecture_figure(chosen),
+            "What the architecture was chosen by: tiles of the validation images.",
+            "Validation accuracy of each architecture",
+        ),
+    ]
     curve = found["curve"]
     if len(curve["n_images"]) > 1:
-        drawn = {name: _curve(curve["n_images"], curve[key]) for key, name in
-                 (("network", "network"), ("random_forest", "random forest"), ("morphology", "morphology"))}  # fmt: skip
+        drawn = {
+            name: _curve(curve["n_images"], curve[key])
+            for key, name in (("network", "network"), ("random_forest", "random forest"), ("morphology", "morphology"))
+        }
         blocks.append(
-            Picture(figures.learning_curve_figure(drawn),
-                    "Balanced accuracy on validation images against the number of images learned from; bands are the "
-                    "spread over random groupings, dashes a power law carried on.",
-                    "Learning curves of network, forest and morphology")
-        )  # fmt: skip
+            Picture(
+                figures.learning_curve_figure(drawn),
+                "Balanced accuracy on validation images against the number of images learned from; bands are the "
+                "spread over random groupings, dashes a power law carried on.",
+                "Learning curves of network, forest and morphology",
+            )
+        )
     return Section("How it was learned", blocks)
 
 
@@ -224,14 +275,20 @@ def _doubt(study: Study, found: dict[str, Any], values: dict[str, Any]) -> Secti
     if len(p["null"]):
         among = "between groups" if p["level"] == "groups" else "among the images of each group"
         blocks.append(
-            Picture(figures.permutation_figure(p["null"], p["observed"], p["p"]),
-                    f"Balanced accuracy of the morphology baseline, cross-validated, with labels shuffled {among}.",
-                    "Accuracies with shuffled labels")
-        )  # fmt: skip
+            Picture(
+                figures.permutation_figure(p["null"], p["observed"], p["p"]),
+                f"Balanced accuracy of the morphology baseline, cross-validated, with labels shuffled {among}.",
+                "Accuracies with shuffled labels",
+            )
+        )
     if p["network_balanced_accuracy"]:
         said = ", ".join(_percent(v) for v in p["network_balanced_accuracy"])
-        blocks.append(Text(f"The network, learning shuffled labels, is right on {said} of the test: near one half when "
-                           "nothing leaks from one side to the other."))  # fmt: skip
+        blocks.append(
+            Text(
+                f"The network, learning shuffled labels, is right on {said} of the test: near one half when "
+                "nothing leaks from one side to the other."
+            )
+        )
     if "pairs" in cross:
         rows = []
         for name, r in cross["pairs"].items():
@@ -242,8 +299,14 @@ def _doubt(study: Study, found: dict[str, Any], values: dict[str, Any]) -> Secti
             rows.append(
                 [name, _percent(r["image_accuracy"], 1), between, _percent(r["morphology"]["image_accuracy"], 1), ""]
             )
-        blocks.append(Table(["learned on → asked on", "network", "95 %", "morphology", ""], rows, "Another batch",
-                            note="The test that counts: other days, donors and tips."))  # fmt: skip
+        blocks.append(
+            Table(
+                ["learned on → asked on", "network", "95 %", "morphology", ""],
+                rows,
+                "Another batch",
+                note="The test that counts: other days, donors and tips.",
+            )
+        )
     else:
         blocks.append(Warning(f"No cross-batch test: {cross['reason']}."))
     if values["test"]["n_groups"] < FEW:
@@ -261,22 +324,38 @@ def _applied(study: Study, found: dict[str, Any], why: dict[str, Any], values: d
             continue
         scores = np.asarray(found["test"]["scores"])
         shown = {
-            f"{a}, test": _test_scores(scores, test.labels == 0), f"{b}, test": _test_scores(scores, test.labels == 1),
+            f"{a}, test": _test_scores(scores, test.labels == 0),
+            f"{b}, test": _test_scores(scores, test.labels == 1),
             name: figures.Applied(r["scores"], r["fraction"], _pair(r["interval95"])),
-        }  # fmt: skip
+        }
         blocks: list[Block] = [
-            Facts([Fact(f"called {a}", r["fraction"], _pair(r["interval95"]), percent=True, real=values["real"],
-                        note=f"{r['n']} images, {r['n_groups']} groups")]),
-            Picture(figures.applied_figure(shown, (a, b)), f"Where the {name} lie between {a} and {b}.",
-                    f"Scores of {name} beside both populations"),
-        ]  # fmt: skip
+            Facts(
+                [
+                    Fact(
+                        f"called {a}",
+                        r["fraction"],
+                        _pair(r["interval95"]),
+                        percent=True,
+                        real=values["real"],
+                        note=f"{r['n']} images, {r['n_groups']} groups",
+                    )
+                ]
+            ),
+            Picture(
+                figures.applied_figure(shown, (a, b)),
+                f"Where the {name} lie between {a} and {b}.",
+                f"Scores of {name} beside both populations",
+            ),
+        ]
         if "verdict" in r["equivalence"]:
             blocks.append(_applied_table(name, r, a, b))
-            blocks.append(Text(
-                f"Equivalence with {a} on map {r['map']}, counted in {r['equivalence']['counted']}: "
-                f"{r['equivalence']['verdict']} (p = {r['equivalence']['p']:.2g}). A large p of Welch's test alone would "
-                "not show that two populations are alike."
-            ))  # fmt: skip
+            blocks.append(
+                Text(
+                    f"Equivalence with {a} on map {r['map']}, counted in {r['equivalence']['counted']}: "
+                    f"{r['equivalence']['verdict']} (p = {r['equivalence']['p']:.2g}). A large p of Welch's test alone "
+                    "would not show that two populations are alike."
+                )
+            )
         out.append(Section(f"Are the {name} like the {a}?", blocks))
     return out
 
@@ -292,11 +371,23 @@ def _applied_table(name: str, r: dict[str, Any], a: str, b: str) -> Table:
         for unit in ("images", "groups"):
             w = r["welch"][f"against_{other}"][unit]
             if w is not None:
-                rows.append([f"{name} against {other}", unit, f"{w['n'][0]}, {w['n'][1]}", f"{w['t']:.2f}",
-                             f"{w['dof']:.1f}", _p(w["p"]), _effect(w)])  # fmt: skip
-    return Table(["comparison", "counted", "n", "t", "d.o.f.", "p", "effect g (95 %)"], rows,
-                 f"Welch's test on the mean of feature map {r['map']}",
-                 note="Tiles of one image and images of one group are not independent: believe the rows counted in groups.")  # fmt: skip
+                rows.append(
+                    [
+                        f"{name} against {other}",
+                        unit,
+                        f"{w['n'][0]}, {w['n'][1]}",
+                        f"{w['t']:.2f}",
+                        f"{w['dof']:.1f}",
+                        _p(w["p"]),
+                        _effect(w),
+                    ]
+                )
+    return Table(
+        ["comparison", "counted", "n", "t", "d.o.f.", "p", "effect g (95 %)"],
+        rows,
+        f"Welch's test on the mean of feature map {r['map']}",
+        note="Tiles of one image and images of one group are not independent: believe the rows counted in groups.",
+    )
 
 
 def _maps(study: Study, why: dict[str, Any]) -> Section:
@@ -306,22 +397,41 @@ def _maps(study: Study, why: dict[str, Any]) -> Section:
     rows = []
     for r in m["rows"]:
         g = r["groups"]
-        rows.append([f"map {r['map']}", f"{r['images']['t']:.2f}", _p(r["images"]["p"]), _effect(r["images"]),
-                     _p(g["p"]) if g else None, _effect(g) if g else None])  # fmt: skip
+        rows.append(
+            [
+                f"map {r['map']}",
+                f"{r['images']['t']:.2f}",
+                _p(r["images"]["p"]),
+                _effect(r["images"]),
+                _p(g["p"]) if g else None,
+                _effect(g) if g else None,
+            ]
+        )
     example = why["example"]
     a, b = c.classes
     return Section(
         "What the first layer sees",
         [
-            Picture(figures.feature_map_figure(example["tile"], example["maps"], pixel_size=c.pixel_size),
-                    f"A test tile of {b} and what each filter of the first layer makes of it.", "First-layer feature maps"),
-            Picture(figures.map_histogram_figure(by, [f"map {k + 1}" for k in shown]),
-                    "Mean of the two maps that differ most, one value per image.", "Histograms of feature-map means"),
-            Table(["map", "t", "p", "effect g (95 %)", "p, groups", "effect, groups"], rows, f"{a} against {b}, map by map",
-                  note="Welch's test over images, and over the means of groups. The maps were shaped by most of these "
-                  "images, so a small p describes them and proves nothing more.", folded=True),
+            Picture(
+                figures.feature_map_figure(example["tile"], example["maps"], pixel_size=c.pixel_size),
+                f"A test tile of {b} and what each filter of the first layer makes of it.",
+                "First-layer feature maps",
+            ),
+            Picture(
+                figures.map_histogram_figure(by, [f"map {k + 1}" for k in shown]),
+                "Mean of the two maps that differ most, one value per image.",
+                "Histograms of feature-map means",
+            ),
+            Table(
+                ["map", "t", "p", "effect g (95 %)", "p, groups", "effect, groups"],
+                rows,
+                f"{a} against {b}, map by map",
+                note="Welch's test over images, and over the means of groups. The maps were shaped by most of these "
+                "images, so a small p describes them and proves nothing more.",
+                folded=True,
+            ),
         ],
-    )  # fmt: skip
+    )
 
 
 def _where(study: Study, why: dict[str, Any], values: dict[str, Any]) -> Section:
@@ -336,16 +446,25 @@ def _where(study: Study, why: dict[str, Any], values: dict[str, Any]) -> Section
         blocks.append(Picture(figure, f"{name}: test tiles, and where the evidence lies.", "Class activation maps"))
     d = cam["grad_cam_deletion"]
     blocks.append(
-        Picture(figures.deletion_figure(d[0], d[1], d[2], (d[3], d[4]), (d[5], d[6])),
-                "Does the network need what the map marks? Its score as the marked places are blurred away (Grad-CAM).",
-                "Deletion curve against the same maps moved elsewhere")
-    )  # fmt: skip
+        Picture(
+            figures.deletion_figure(d[0], d[1], d[2], (d[3], d[4]), (d[5], d[6])),
+            "Does the network need what the map marks? Its score as the marked places are blurred away (Grad-CAM).",
+            "Deletion curve against the same maps moved elsewhere",
+        )
+    )
     rows = []
     for key, name in (("review", "review's recipe"), ("grad_cam", "Grad-CAM")):
         e = values["explanation"][key]
         own, truth = e["deletion_area_of_fitted_layer"], e["agreement_with_true_holes"]
-        rows.append([name, _triple(e["deletion_area"]), _triple(own) if own else None,
-                     f"{e['left_after_randomising']:.2f}", _triple(truth) if truth else None])  # fmt: skip
+        rows.append(
+            [
+                name,
+                _triple(e["deletion_area"]),
+                _triple(own) if own else None,
+                f"{e['left_after_randomising']:.2f}",
+                _triple(truth) if truth else None,
+            ]
+        )
     columns = [
         "map",
         "deletion above control",
@@ -354,8 +473,8 @@ def _where(study: Study, why: dict[str, Any], values: dict[str, Any]) -> Section
         "AUROC on true holes",
     ]
     note = (
-        "Deletion should be above zero: the network needs the marked places more than the same map moved elsewhere. The "
-        "review's maps explain a layer fitted for them, right on "
+        "Deletion should be above zero: the network needs the marked places more than the same map moved elsewhere. "
+        "The review's maps explain a layer fitted for them, right on "
         f"{_percent(cam['head_accuracy'])} of the tiles it was fitted to, which may decide otherwise than the network. "
         "What is left is the rank correlation with the maps of random weights, and should be near zero. True holes are "
         f"known for simulated scans only: evidence for {c.classes[0]} against the holes that were drawn."
@@ -369,18 +488,27 @@ def _protocol(study: Study, found: dict[str, Any], values: dict[str, Any]) -> Se
     px = f"{c.pixel_size[1] * 1e9:.3g} nm" if c.pixel_size else "unknown size"
     rows: list[list[Any]] = [
         ["held out for the test", f"{_percent(p.holdout)} of the images, in whole groups ({len(study.test)} images)"],
-        ["random groupings of the rest", f"{p.groupings}, {_percent(1 - p.validation)} to learn, {_percent(p.validation)} to choose"],
+        [
+            "random groupings of the rest",
+            f"{p.groupings}, {_percent(1 - p.validation)} to learn, {_percent(p.validation)} to choose",
+        ],
         ["tiles", f"{c.tile} × {c.tile} pixels of {px}; {len(study.data.tiles[0])} per image"],
         ["scale", "each scan's own median and robust spread, clipped at five"],
         ["augmentation", f"{len(p.symmetries)}-fold: {', '.join(p.symmetries)}"],
-        ["training", f"batches of {p.batch}, Adam {p.lr:g}, to {_percent(p.stop_at_accuracy)} of training accuracy or "
-         f"{p.epochs} epochs" + (f" of at most {p.steps} batches" if p.steps else "")],
+        [
+            "training",
+            f"batches of {p.batch}, Adam {p.lr:g}, to {_percent(p.stop_at_accuracy)} of training accuracy or "
+            f"{p.epochs} epochs" + (f" of at most {p.steps} batches" if p.steps else ""),
+        ],
         ["architectures", "; ".join(f"{n} ({a['parameters']} weights)" for n, a in found["architectures"].items())],
         ["chosen", found["best"]],
-        ["random forest", f"{values['baselines']['random_forest']['trees']} trees, chosen of "
-         f"{', '.join(map(str, p.forest_trees))} by {p.forest_folds}-fold cross-validation over groups"],
+        [
+            "random forest",
+            f"{values['baselines']['random_forest']['trees']} trees, chosen of "
+            f"{', '.join(map(str, p.forest_trees))} by {p.forest_folds}-fold cross-validation over groups",
+        ],
         ["seconds", f"{values['seconds']:.0f}"],
-    ]  # fmt: skip
+    ]
     return Section("The protocol", [Table(["step", "what was done"], rows, f"Protocol “{p.name}”")])
 
 
@@ -389,10 +517,16 @@ def _provenance(study: Study, values: dict[str, Any]) -> Section:
     learn = {int(study.compared[i]) for i in study.dev}
     compared = set(map(int, study.compared))
     rows = [
-        [i.entry.name, i.entry.label, i.group, i.entry.batch,
-         "learn" if k in learn else ("test" if k in compared else "judged"), i.digest[:12]]
+        [
+            i.entry.name,
+            i.entry.label,
+            i.group,
+            i.entry.batch,
+            "learn" if k in learn else ("test" if k in compared else "judged"),
+            i.digest[:12],
+        ]
         for k, i in enumerate(c.images)
-    ]  # fmt: skip
+    ]
     note = f"The first {LISTED} of {len(rows)}; all are in scans.csv." if len(rows) > LISTED else "Also in scans.csv."
     blocks: list[Block] = [
         Table(
@@ -431,5 +565,7 @@ def _effect(w: dict[str, Any]) -> str:
 
 
 def _triple(v: Sequence[float | None]) -> str:
-    return " ".join("–" if x is None else (f"{x:.2f}" if i == 0 else f"{'(' if i == 1 else 'to '}{x:.2f}{')' if i == 2 else ''}")
-                    for i, x in enumerate(v))  # fmt: skip
+    return " ".join(
+        "–" if x is None else (f"{x:.2f}" if i == 0 else f"{'(' if i == 1 else 'to '}{x:.2f}{')' if i == 2 else ''}")
+        for i, x in enumerate(v)
+    )

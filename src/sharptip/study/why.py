@@ -132,8 +132,8 @@ def _against(
         "welch": tests,
         "equivalence": {
             "margin_sd": same.margin_sd, "p": same.p, "equivalent": same.equivalent, "verdict": same.verdict,
-            "difference": same.difference, "interval90": list(same.interval), "counted": "groups" if by_group else "images",
-            "n": list(same.n),
+            "difference": same.difference, "interval90": list(same.interval), "n": list(same.n),
+            "counted": "groups" if by_group else "images",
         },
     }  # fmt: skip
 
