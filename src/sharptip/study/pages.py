@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
+from ..core.files import write_whole
 from ..explain.statistics import extrapolate
 from ..fit.recipe import Claim
-from ..report import figures
-from ..report.page import Block, Fact, Facts, Page, Picture, Section, Table, Text, Warning, write_page
+from ..report import Fact, Facts, Page, Picture, Section, Table, Text, Warning, figures, save, write_page
+from ..report.page import Block
 from .believe import FEW
 from .collect import Image
 from .run import Study
@@ -55,7 +58,17 @@ def write_report(
         f"seed {study.protocol.seed} · every number is in metrics.json, every file in scans.csv, every answer in "
         "predictions.csv",
     )
+    _save_figures(page, path.parent / "figures")
     return write_page(page, path)
+
+
+def _save_figures(page: Page, folder: Path) -> None:
+    """Every figure of the page as a PNG of its own, numbered as on the page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = [b for section in page.sections for b in section.blocks if isinstance(b, Picture)]
+    for i, picture in enumerate(pictures, start=1):
+        name = "-".join(re.findall(r"[a-z0-9]+", picture.alt.lower())[:6])
+        write_whole(folder / f"{i:02d}-{name}.png", functools.partial(save, picture.figure))
 
 
 def _title(study: Study) -> str:
