@@ -24,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sharptip.clean import plane, rows
+from sharptip.data import four_tiles
 from sharptip.measure import feature_table
 from sharptip.simulate import image
 
@@ -39,13 +40,8 @@ def scaled_tiles(seed: int, batch: int, job: tuple[str, int]) -> tuple[np.ndarra
     height = rows(plane(sample.scan)).height.values
     centred = height - np.median(height)
     z = np.clip(centred / (1.4826 * np.median(np.abs(centred))), -CLIP, CLIP).astype(np.float32)
-    features = feature_table(quarters(height), PIXEL_SIZE).to_numpy()
-    return np.stack(quarters(z)), features, sample.group
-
-
-def quarters(z: np.ndarray) -> list[np.ndarray]:
-    half = z.shape[0] // 2
-    return [z[:half, :half], z[:half, half:], z[half:, :half], z[half:, half:]]
+    features = feature_table(four_tiles(height), PIXEL_SIZE).to_numpy()
+    return four_tiles(z), features, sample.group
 
 
 def measure(seed: int, batch: int, splits: int, trees: int, jobs: int) -> dict[str, object]:

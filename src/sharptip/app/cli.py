@@ -6,6 +6,7 @@ Nothing heavy is imported before a command needs it: `sharptip info FILE` answer
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,10 @@ import typer
 
 from .. import __version__
 from ..core.errors import SharptipError, StudyError
+
+# Threads that spin while they wait make training many times slower as soon as another program wants a core; this must
+# be said before torch is imported, and anyone who knows better may say otherwise.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 app = typer.Typer(
     help="Learning from scanning probe microscopy: files to answers in real units, with the evidence beside them.",

@@ -54,7 +54,8 @@ def train_network(
     """
     x, y, _ = flat(tiles, labels)
     xs, ys = torch.from_numpy(x[:, None]), torch.from_numpy(y.astype(np.float32))
-    batches = Batches(xs, ys, protocol.batch, protocol.symmetries, copies="all", limit=protocol.steps)
+    limit = None if protocol.steps is None else max(protocol.steps, -(-len(x) // protocol.batch))
+    batches = Batches(xs, ys, protocol.batch, protocol.symmetries, copies="all", limit=limit)
     watched = None
     if validation is not None:
         vx, vy, _ = flat(*validation)

@@ -85,12 +85,25 @@ def _lede(study: Study, values: dict[str, Any]) -> str:
     said = f"On {n} scans of {g} {_groups(study, g)} it had never seen, the network named the right population of "
     said += f"{_percent(test['image_accuracy'])} (95 % interval {_percent(low)} to {_percent(high)}). "
     chance = max(np.bincount(study.data.labels)) / len(study.data)
+    outer, p = values["all_images_by_folds"], values["permutation"]
+    every = outer.get("interval95", [0.0, 1.0])
     if low > chance:
         said += f"{a.capitalize()} and {b} differ."
     elif high < chance:
         said += "That is worse than guessing: what is learned from some groups is wrong for others."
+    elif every[0] > chance:
+        said += f"The test alone does not exclude guessing ({_percent(chance)}). "
+        said += (
+            f"Asked about every image once, always by a network that had not seen its {_groups(study, 1)}, it is right "
+        )
+        said += f"on {_percent(outer['image_accuracy'])} ({_percent(every[0])} to {_percent(every[1])}): "
+        said += f"{a} and {b} differ."
     else:
-        said += f"That does not exclude guessing ({_percent(chance)}): these scans do not show that {a} and {b} differ."
+        said += f"That does not exclude guessing ({_percent(chance)})"
+        if p["p"] is not None and p["p"] < 0.01:
+            said += f", but their hand-made morphology differs (labels shuffled: p = {p['p']:.2g})."
+        else:
+            said += f": these scans do not show that {a} and {b} differ."
     best = max(values["baselines"], key=lambda k: values["baselines"][k]["image_accuracy"])
     other = values["baselines"][best]["image_accuracy"]
     if other >= test["image_accuracy"]:
@@ -511,7 +524,7 @@ def _protocol(study: Study, found: dict[str, Any], values: dict[str, Any]) -> Se
         [
             "training",
             f"batches of {p.batch}, Adam {p.lr:g}, to {_percent(p.stop_at_accuracy)} of training accuracy or "
-            f"{p.epochs} epochs" + (f" of at most {p.steps} batches" if p.steps else ""),
+            f"{p.epochs} epochs" + (f" of {p.steps} batches, or as many as hold every tile" if p.steps else ""),
         ],
         ["architectures", "; ".join(f"{n} ({a['parameters']} weights)" for n, a in found["architectures"].items())],
         ["chosen", found["best"]],

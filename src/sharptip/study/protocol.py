@@ -28,7 +28,7 @@ class Protocol:
     batch: int = 24
     lr: float = 1e-3
     symmetries: tuple[str, ...] = REVIEW_SIX
-    steps: int | None = None  # batches per epoch at most; None: every tile under every symmetry
+    steps: int | None = None  # batches per epoch, or as many as hold every tile; None: every tile under every symmetry
     precision: str = "fp32"
     forest_trees: tuple[int, ...] = (50, 150, 250, 350, 450)
     forest_folds: int = 5
