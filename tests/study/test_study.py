@@ -257,5 +257,8 @@ def test_protocols_are_the_review_s_and_smaller():
         0.2, 20, 0.25, 30, 0.96, 24,
     )  # fmt: skip
     assert len(full.symmetries) == 6
-    assert full.architectures == tuple(f"architecture {i}" for i in range(1, 6))
+    assert full.architectures[:5] == tuple(f"architecture {i}" for i in range(1, 6))
+    for name in full.architectures[:5]:
+        how = full.training(name)
+        assert (how.epochs, how.stop_at_accuracy, how.falling) == (30, 0.96, False)
     assert full.steps is None

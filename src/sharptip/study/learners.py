@@ -14,7 +14,7 @@ import torch
 
 from ..data.batches import Batches
 from ..data.split import folds
-from ..fit.loop import History, binary_loss, train
+from ..fit.loop import History, binary_loss, cosine, train
 from ..fit.recipe import Recipe
 from ..fit.train_network import run_network
 from .protocol import Protocol
@@ -41,6 +41,7 @@ def new_network(recipe: Recipe, architecture: str, tile: int, classes: tuple[str
 
 def train_network(
     net: Any,
+    architecture: str,
     protocol: Protocol,
     tiles: Sequence[np.ndarray],
     labels: np.ndarray,
@@ -48,7 +49,7 @@ def train_network(
     validation: tuple[Sequence[np.ndarray], np.ndarray] | None = None,
     state: Path | None = None,
 ) -> History:
-    """The review's training: six-fold augmentation, until the accuracy or the last epoch, no early stopping.
+    """Training as the protocol says for this architecture: six-fold augmentation, no early stopping.
 
     `validation` (tiles per image, labels) is only watched, for the figure; nothing is decided by it here.
     """
@@ -66,9 +67,11 @@ def train_network(
             right = (logits.flatten() > 0) == (truth > 0.5)
             return {"loss": float(binary_loss(logits, truth)), "accuracy": float(right.float().mean())}
 
+    how = protocol.training(architecture)
     return train(
-        net, batches, binary_loss, epochs=protocol.epochs, lr=protocol.lr, stop_at_accuracy=protocol.stop_at_accuracy,
-        validate=watched, precision=protocol.precision, seed=seed, state=state,
+        net, batches, binary_loss, epochs=how.epochs, lr=how.lr, stop_at_accuracy=how.stop_at_accuracy,
+        schedule=cosine(how.epochs) if how.falling else None, validate=watched, precision=protocol.precision, seed=seed,
+        state=state,
     )  # fmt: skip
 
 

@@ -522,9 +522,13 @@ def _protocol(study: Study, found: dict[str, Any], values: dict[str, Any]) -> Se
         ["scale", "each scan's own median and robust spread, clipped at five"],
         ["augmentation", f"{len(p.symmetries)}-fold: {', '.join(p.symmetries)}"],
         [
-            "training",
+            "training, Table 1's architectures",
             f"batches of {p.batch}, Adam {p.lr:g}, to {_percent(p.stop_at_accuracy)} of training accuracy or "
             f"{p.epochs} epochs" + (f" of {p.steps} batches, or as many as hold every tile" if p.steps else ""),
+        ],
+        [
+            "training, the modern one",
+            f"the same batches, Adam {p.modern_lr:g} falling to zero in {p.modern_epochs} epochs",
         ],
         ["architectures", "; ".join(f"{n} ({a['parameters']} weights)" for n, a in found["architectures"].items())],
         ["chosen", found["best"]],

@@ -139,7 +139,7 @@ class Study:
             seed = self.seed(f"choose {architecture} {g}")
             net = self.network(architecture, seed)
             watched = (b.tiles, b.labels)
-            history = learners.train_network(net, self.protocol, a.tiles, a.labels, seed, watched, state)
+            history = learners.train_network(net, architecture, self.protocol, a.tiles, a.labels, seed, watched, state)
             found = _accuracies(learners.network_scores(net, b.tiles), b)
             parameters = sum(p.numel() for p in net.parameters())
             return {**found, "history": _curves(history), "parameters": parameters}
@@ -153,7 +153,7 @@ class Study:
             dev, test = self.data.at(self.dev), self.data.at(self.test)
             seed = self.seed("final")
             net = self.network(best, seed)
-            history = learners.train_network(net, self.protocol, dev.tiles, dev.labels, seed, None, state)
+            history = learners.train_network(net, best, self.protocol, dev.tiles, dev.labels, seed, None, state)
             weights = {f"weight:{k}": v.detach().numpy() for k, v in net.state_dict().items()}
             return {**weights, "scores": learners.network_scores(net, test.tiles), "history": _curves(history)}
 
@@ -236,7 +236,7 @@ class Study:
         def make(state: Path) -> Result:
             seed = self.seed(name)
             net = self.network(architecture, seed)
-            learners.train_network(net, self.protocol, learn.tiles, learn.labels, seed, None, state)
+            learners.train_network(net, architecture, self.protocol, learn.tiles, learn.labels, seed, None, state)
             return {"scores": learners.network_scores(net, ask.tiles)}
 
         return self.work.do(name, make)
@@ -299,7 +299,7 @@ class Study:
         def make(state: Path) -> Result:
             seed = self.seed(name)
             net = self.network(best, seed)
-            learners.train_network(net, self.protocol, learn.tiles, learn.labels, seed, None, state)
+            learners.train_network(net, best, self.protocol, learn.tiles, learn.labels, seed, None, state)
             trees = max(self.protocol.forest_trees)
             forest = learners.forest_scores(self.protocol, trees, learn.tiles, learn.labels, ask.tiles, seed)
             hand = learners.morphology_scores(learn.features, learn.labels, list(learn.groups), ask.features, seed)
