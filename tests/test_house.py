@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from blocks import blocks
+from tests.blocks import blocks
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -1,10 +1,6 @@
 """Does the page on writing a recipe do what it says, word for word?"""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from blocks import blocks
+from tests.blocks import blocks
 
 
 def test_the_page_runs_and_keeps_the_contract(tmp_path, monkeypatch, capsys):
