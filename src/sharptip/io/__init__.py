@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import struct
 import zipfile
 import zlib
@@ -23,6 +22,7 @@ import numpy as np
 
 from ..core import registry
 from ..core.errors import ReadError, ScaleError, ScanError, WriteError
+from ..core.files import write_whole
 from ..core.grid import Grid, checked
 from .layout import Size
 
@@ -299,12 +299,7 @@ def _write_gwy(nodes: dict[str, Any], path: Path) -> None:
     from . import gwy
 
     data = gwy.write([one for one in nodes.values() if one.data_vars], path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, lambda temporary: temporary.write_bytes(data))
 
 
 def _write_zarr(nodes: dict[str, Any], path: Path) -> None:

@@ -7,9 +7,7 @@ archived and opened in ten years. It reads on a phone, on a dark screen and on p
 from __future__ import annotations
 
 import math
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from ..core.errors import WriteError
+from ..core.files import write_text
 from .style import size_px, to_svg
 
 Cell = str | float | int | bool | None
@@ -218,21 +216,7 @@ def write_page(page: Page, path: str | Path) -> Path:
 
     Raises WriteError where the file cannot be written.
     """
-    path = Path(path)
-    text = html(page)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.chmod(draft, 0o644)  # mkstemp makes files that only their owner may read
-            os.replace(draft, path)
-        finally:
-            Path(draft).unlink(missing_ok=True)
-    except OSError as error:
-        raise WriteError(f"{path}: the report cannot be written ({error.strerror}); choose another place") from error
-    return path
+    return write_text(path, html(page))
 
 
 class _Counter:
