@@ -26,7 +26,7 @@ class Population:
     """How many images of each label are drawn for each batch, from how many donors."""
 
     per_batch: dict[int, dict[str, int]]
-    donors: int = 8
+    donors: int = 12
     shape: tuple[int, int] = (512, 512)
     pixel_size: float = 4e-9
 

@@ -41,6 +41,7 @@ def metrics(
             "test": found["test"],
             "baselines": found["baselines"],
             "all_images_by_folds": found["outer"],
+            "within_batch": found["within_batch"],
             "cross_batch": found["cross_batch"],
             "permutation": found["permutation"],
             "learning_curve": found["curve"],

@@ -316,28 +316,25 @@ def _doubt(study: Study, found: dict[str, Any], values: dict[str, Any]) -> Secti
             )
         )
     if "pairs" in cross:
-        rows = []
-        for name, r in cross["pairs"].items():
-            if "reason" in r:
-                rows.append([name, None, None, None, r["reason"]])
-                continue
-            between = f"{_percent(r['interval95'][0])}–{_percent(r['interval95'][1])}"
-            rows.append(
-                [name, _percent(r["image_accuracy"], 1), between, _percent(r["morphology"]["image_accuracy"], 1), ""]
-            )
-        blocks.append(
-            Table(
-                ["learned on → asked on", "network", "95 %", "morphology", ""],
-                rows,
-                "Another batch",
-                note="The test that counts: other days, donors and tips.",
-            )
-        )
+        rows = [_batch_row(f"{name}, by itself", r) for name, r in values["within_batch"].items()]
+        rows += [_batch_row(name, r) for name, r in cross["pairs"].items()]
+        note = "By itself: in folds over the groups of one batch. The arrows are the test that counts: other days, "
+        columns = ["learned on → asked on", "images", "groups", "network", "95 %", "AUROC", "morphology"]
+        blocks.append(Table(columns, rows, "Batch by batch", note=note + "donors and tips."))
     else:
         blocks.append(Warning(f"No cross-batch test: {cross['reason']}."))
     if values["test"]["n_groups"] < FEW:
         blocks.append(Warning(f"Only {values['test']['n_groups']} independent groups were tested. See every interval."))
     return Section("How far to believe it", blocks)
+
+
+def _batch_row(name: str, r: dict[str, Any]) -> list[Any]:
+    if "reason" in r:
+        return [f"{name}: {r['reason']}", *[None] * 6]
+    between = f"{_percent(r['interval95'][0])}–{_percent(r['interval95'][1])}"
+    hand = _percent(r["morphology"]["image_accuracy"], 1) if "morphology" in r else None
+    auroc = None if r["auroc"] is None else f"{r['auroc']:.2f}"
+    return [name, r["n_images"], r["n_groups"], _percent(r["image_accuracy"], 1), between, auroc, hand]
 
 
 def _applied(study: Study, found: dict[str, Any], why: dict[str, Any], values: dict[str, Any]) -> list[Section]:

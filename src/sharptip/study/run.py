@@ -93,10 +93,9 @@ class Study:
         batches = len(set(self.data.batches) - {""})
         crossed = batches * (batches - 1) if batches > 1 else 0
         fixed = 8  # morphology, forest search, final, two baselines' tests, shuffled morphology, two kinds of maps
-        return (
-            len(p.architectures) * p.groupings + fixed + p.outer_folds + crossed + p.network_permutations
-            + len(p.curve) * p.curve_repeats
-        )  # fmt: skip
+        within = batches * p.batch_folds if batches > 1 else 0
+        trained = len(p.architectures) * p.groupings + p.outer_folds + crossed + within + p.network_permutations
+        return trained + len(p.curve) * p.curve_repeats + fixed
 
     def run(self) -> dict[str, Any]:
         """Everything but the explanation, as one dictionary of plain values and arrays."""
@@ -110,6 +109,7 @@ class Study:
             "test": self.judged(final["scores"], self.test),
             "baselines": self.baselines(),
             "outer": self.outer(best),
+            "within_batch": self.within_batch(best),
             "cross_batch": self.cross_batch(best),
             "permutation": self.permutation(best),
             "curve": self.curve(best),
@@ -201,16 +201,32 @@ class Study:
 
         The architecture was chosen on most of these images, so this is a check of the test, not a second test.
         """
-        seed = self.seed("outer")
-        parts = folds(self.data.groups, self.data.labels, self.protocol.outer_folds, np.random.default_rng(seed))
-        scores: list[np.ndarray] = [np.zeros(0)] * len(self.data)
-        for k, (learn, ask) in enumerate(parts):
-            if len(set(self.data.labels[learn])) < 2:
+        return self._in_folds("outer", best, np.arange(len(self.data)), self.protocol.outer_folds)
+
+    def within_batch(self, best: str) -> dict[str, Any]:
+        """Each batch by itself, in folds over its groups: what the review reports first."""
+        names = sorted(set(self.data.batches) - {""})
+        if len(names) < 2:
+            return {}
+        return {
+            n: self._in_folds(f"within {n}", best, np.flatnonzero(self.data.batches == n), self.protocol.batch_folds)
+            for n in names
+        }
+
+    def _in_folds(self, name: str, architecture: str, asked: np.ndarray, k: int) -> dict[str, Any]:
+        """Each of the images asked once, by a network that learned from the others and never saw its group."""
+        d = self.data.at(asked)
+        if len(set(d.groups)) < 2:
+            return {"reason": "all its scans are of one group"}
+        parts = folds(d.groups, d.labels, k, np.random.default_rng(self.seed(name)))
+        scores: list[np.ndarray] = [np.zeros(0)] * len(d)
+        for i, (learn, ask) in enumerate(parts):
+            if len(set(d.labels[learn])) < 2:
                 return {"reason": "whole groups leave a fold to learn from that has one population only"}
-            found = self._learn_and_ask(f"outer {k}", best, self.data.at(learn), self.data.at(ask))
-            for i, s in zip(ask, _split(found["scores"], self.data.at(ask).tiles), strict=True):
-                scores[i] = s
-        return self.judged(np.concatenate(scores), np.arange(len(self.data)))
+            found = self._learn_and_ask(f"{name} {i}", architecture, d.at(learn), d.at(ask))
+            for j, s in zip(ask, _split(found["scores"], d.at(ask).tiles), strict=True):
+                scores[j] = s
+        return self.judged(np.concatenate(scores), asked)
 
     def cross_batch(self, best: str) -> dict[str, Any]:
         """Learned on one batch, asked on another: the test the review lacks."""
