@@ -38,7 +38,7 @@ HIGH_SPEED = Settings(
     climb=(0.6, 1.0),
     fall=(0.4, 1.0),
     tilt=(0.0, 6.0),
-    bow=(0.0, 0.8),
+    bow=(0.0, 0.3),
     offset_walk=(0.0, 0.03),
     offset_white=(0.0, 0.2),
     jump_rate=(0.0, 0.005),
@@ -62,7 +62,7 @@ class Donor:
     half_width: float = 12e-9
     height: float = 7e-9
     residue: float = 0.7e-9
-    waviness: float = 0.9e-9
+    waviness: float = 0.7e-9
     grains: float = 0.3
 
 
@@ -119,11 +119,11 @@ class Network:
     gap: np.ndarray
 
 
-# How much a damage of 1 does. Mode A: tubes ×1.25 wider, junctions pulled together, neighbours zipped up.
-WIDEN = 0.25
+# How much a damage of 1 does. Mode A: tubes ×1.3 wider, junctions pulled together, neighbours zipped up.
+WIDEN = 0.30
 COLLAPSE = 0.35  # of the way to the nearest of the centres of collapse, for a junction next to it
 CENTRES = 1 / 12  # centres of collapse per junction
-MERGE = 0.90  # share of the missing Delaunay edges that come back as merged strands
+MERGE = 1.0  # share of the missing Delaunay edges that come back as merged strands
 # Mode B: tubes deleted with probability 0.10 (sound) to 0.35, and of those left some are cut in the middle.
 DELETED = (0.10, 0.35)
 CUT = 0.35

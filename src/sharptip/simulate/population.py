@@ -28,10 +28,12 @@ IMAGES_PER_CELL = 2  # images of one donor and label that come from the same cel
 TIPS = 2  # per batch, taken in turn cell by cell
 DAYS = 3  # per batch, donors spread over them
 
-# Difficulty, set once and then left alone: `benchmarks/difficulty.py` measures what it gives. Damage is drawn per
-# cell from a beta distribution (a, b) scaled by a reach; healthy cells carry a little wear of the same kind.
+# Difficulty, set once on seeds 1000 and on so that a forest on pixels comes near the published 86 % and 67 % of tiles
+# in batches 1 and 2, and then left alone; `benchmarks/difficulty.py` measures what it gives. Damage is drawn per cell
+# from a beta distribution (a, b) times a reach; healthy cells carry a little wear of the same kind. The sizes of the
+# damage and of the nuisances, in `cytoskeleton.py`, belong to the same setting.
 WEAR = (1.0, 9.0, 0.5)
-DAMAGE = {1: (2.5, 2.5, 1.0), 2: (2.5, 2.5, 1.0)}
+DAMAGE = {1: (10.0, 2.0, 1.0), 2: (4.5, 4.0, 1.0)}
 TREATED = (0.1, 0.2)  # what treatment leaves of the damage
 SPACING_SPREAD = 0.12  # donors, ± as one standard deviation cut at two
 TIP_RADIUS = (4e-9, 12e-9)  # metres, new tip
