@@ -18,7 +18,10 @@ from sharptip.fit import choose as choosing
 from sharptip.nets import n_params
 from sharptip.report.charts import remedy_figure
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from blocks import ROOT, blocks
+
+BENCHMARKS = ROOT / "benchmarks"
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +195,22 @@ def test_figure_and_table_name_every_remedy(result, remedies, tiny):
         assert remedy.name in written
         assert lines[i + 2].startswith(f"| {remedy.name} | ")
         assert remedy.argument(tiny) in lines[i + 2]
+
+
+def test_the_page_shows_what_the_command_prints(remedies):
+    """Names and arguments of the table; its numbers take minutes to make."""
+    page = (ROOT / "docs" / "remedies.md").read_text(encoding="utf-8")
+    for remedy in remedies.REMEDIES:
+        assert f"| {remedy.name} | {remedy.argument(remedies.Setting())} |" in page
+    assert (ROOT / "docs" / "remedies.svg").stat().st_size < 200_000
+
+
+def test_the_code_of_the_page_runs(remedies, tiny):
+    names = {"examples": remedies.draw(5, 2, tiny)}
+    for block in blocks("docs/remedies.md", "python"):
+        exec(compile(block, "docs/remedies.md", "exec"), names)
+    assert names["model"].options["patience"] == 12
+    assert len(names["table"]) == 4
 
 
 @pytest.mark.parametrize(
