@@ -5,11 +5,12 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -17,6 +18,8 @@ from .style import BLUE, FAINT, INK, LINES, MARKERS, MUTED, PALETTE, VERMILION, 
 
 CHANCE = 0.5  # accuracy of a coin between two classes
 _PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.0f} %")
+_VERDICTS = {"better": (BLUE, "o"), "worse": (VERMILION, "X"), "open": (MUTED, "s")}  # colour and marker
+_SAID = {"better": "better than none", "worse": "worse than none", "open": "not told apart from none"}
 _DOTS_RASTERISED = 500  # above this many, points are one small image: a report must not weigh megabytes
 
 
@@ -49,6 +52,22 @@ class Applied:
     scores: Sequence[float]
     fraction: float | None = None
     interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One row of `remedy_figure`: a test quantity as (value, low, high), what training gave, and what is known of it.
+
+    A verdict is of the paired difference to doing nothing: 'better', 'worse', or 'open' where its interval holds zero.
+    """
+
+    name: str
+    accuracy: tuple[float, float, float]
+    cross_entropy: tuple[float, float, float]
+    train_accuracy: float
+    train_cross_entropy: float
+    accuracy_verdict: str = "open"
+    cross_entropy_verdict: str = "open"
 
 
 @styled
@@ -134,6 +153,58 @@ def training_figure(histories: Sequence[Mapping[str, Sequence[float]]], stop_at:
     lower.xaxis.set_major_locator(MaxNLocator(integer=True))
     _legend_above(upper, 2)
     return figure
+
+
+@styled
+def remedy_figure(history: Mapping[str, Any], rows: Sequence[Effect]) -> Figure:
+    """Over-fitting and what helps: losses of one run left (the review's Figure 5), every remedy on tests right.
+
+    history: `loss` and `val_loss`, one number per epoch of a run that was not stopped; `best_epoch` (its weights are
+    kept) and `last_epoch` (where early stopping ended), counted from 0. The first row is doing nothing; a faint line
+    carries its value through the others.
+    """
+    figure = new_figure(1.5 + 0.33 * len(rows), 2.3 * WIDTH)
+    left, middle, right = figure.subplots(1, 3, gridspec_kw={"width_ratios": [1.25, 1, 1]})
+    _crossover(left, history)
+    for axes, quantity in ((middle, "accuracy"), (right, "cross_entropy")):
+        axes.axvline(getattr(rows[0], quantity)[0], color=FAINT, linewidth=1.2, zorder=0)
+        for y, row in enumerate(rows):
+            value, *ends = getattr(row, quantity)
+            colour, marker = _VERDICTS[getattr(row, f"{quantity}_verdict")]
+            axes.plot(ends, (y, y), color=colour, linewidth=2.4, alpha=0.55, solid_capstyle="round")
+            axes.plot(value, y, marker, color=colour, markersize=7)
+            axes.plot(getattr(row, f"train_{quantity}"), y, "|", color=INK, markersize=9, markeredgewidth=1.4)
+        axes.set_ylim(len(rows) - 0.5, -0.6)
+        axes.set_xlabel("95 % interval  ( | training)")
+        axes.spines["left"].set_visible(False)
+        axes.tick_params(axis="y", length=0)
+    middle.set_yticks(range(len(rows)), [row.name for row in rows])
+    right.set_yticks([])
+    middle.xaxis.set_major_formatter(_PERCENT)
+    middle.set_title("accuracy on tests")
+    right.set_title("cross-entropy on tests (nats)")
+    lowest = min(min(max(0.0, low) if np.isfinite(low) else v for row in rows for v, low, _ in [row.accuracy]), 0.5)
+    middle.set_xlim(lowest - 0.02, 1.02)
+    highest = max(row.cross_entropy[0] for row in rows)  # an interval of very few repeats would push all to the left
+    right.set_xlim(-0.04 * highest, min(right.get_xlim()[1], 2 * highest))
+    keys = [Line2D([], [], color=c, marker=m, linestyle="none", label=_SAID[v]) for v, (c, m) in _VERDICTS.items()]
+    figure.legend(handles=keys, loc="outside lower right", ncols=3)
+    return figure
+
+
+def _crossover(axes: Axes, history: Mapping[str, Any]) -> None:
+    """Training and validation loss against the epoch, with the place where early stopping ends and what it keeps."""
+    training, validation = (np.asarray(history[k], float) for k in ("loss", "val_loss"))
+    epochs = np.arange(1, len(training) + 1)
+    best, last = history["best_epoch"] + 1, history["last_epoch"] + 1
+    for values, colour, line, name in ((training, BLUE, "-", "training"), (validation, VERMILION, "--", "validation")):
+        axes.plot(epochs[:last], values[:last], color=colour, linestyle=line, linewidth=2.2, label=name)
+        axes.plot(epochs[last - 1 :], values[last - 1 :], color=colour, linestyle=line, linewidth=1.0, alpha=0.7)
+    axes.plot(best, validation[best - 1], "D", color=VERMILION, markersize=7, label=f"kept: epoch {best}")
+    axes.axvline(last, color=MUTED, linewidth=1.2, linestyle=":", label=f"stopped: epoch {last}")
+    axes.set(xlabel="epoch (thin: not stopped)", ylabel="loss (nats)", ylim=(0, None))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _legend_above(axes, 2)
 
 
 @styled
@@ -326,7 +397,7 @@ def _legend_above(axes: Axes, entries: int) -> None:
 
 
 __all__ = [
-    "Applied", "Curve", "Score", "applied_figure", "architecture_figure", "confusion_figure",
-    "deletion_figure", "learning_curve_figure", "map_histogram_figure", "permutation_figure", "score_figure",
-    "training_figure",
+    "Applied", "Curve", "Effect", "Score", "applied_figure", "architecture_figure", "confusion_figure",
+    "deletion_figure", "learning_curve_figure", "map_histogram_figure", "permutation_figure", "remedy_figure",
+    "score_figure", "training_figure",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from .charts import (
     Applied,
     Curve,
+    Effect,
     Score,
     applied_figure,
     architecture_figure,
@@ -11,13 +12,14 @@ from .charts import (
     learning_curve_figure,
     map_histogram_figure,
     permutation_figure,
+    remedy_figure,
     score_figure,
     training_figure,
 )
 from .pictures import bar_length, cam_figure, feature_map_figure, scale_bar, scan_thumbnails
 
 __all__ = [
-    "Applied", "Curve", "Score", "applied_figure", "architecture_figure", "bar_length", "cam_figure",
+    "Applied", "Curve", "Effect", "Score", "applied_figure", "architecture_figure", "bar_length", "cam_figure",
     "confusion_figure", "deletion_figure", "feature_map_figure", "learning_curve_figure", "map_histogram_figure",
-    "permutation_figure", "scale_bar", "scan_thumbnails", "score_figure", "training_figure",
+    "permutation_figure", "remedy_figure", "scale_bar", "scan_thumbnails", "score_figure", "training_figure",
 ]  # fmt: skip
