@@ -3,9 +3,10 @@
     python benchmarks/review_training.py [--batch 1] [--precision fp32] [--json]
 
 125 (batch 2: 109) simulated images of 512²; 20 % of the images are held out, as in the review by image, so that donors
-are on both sides; the rest is cut into four tiles of 256² each, under six symmetries (batch 1: 2400 tiles per epoch). Architecture 1 learns in batches of 24
-until 96 % of training accuracy or 30 epochs. Published: 15 to 17 minutes on four cores for 30 epochs; 99.0 % and 96.6 %
-of the test tiles. What is scored here is simulated: it says that the software works.
+are on both sides. The rest is cut into four tiles of 256² each, under six symmetries (batch 1: 2400 tiles per epoch).
+Architecture 1 learns in batches of 24 until 96 % of training accuracy or 30 epochs. Published: 15 to 17 minutes on four
+cores for 30 epochs; 99.0 % and 96.6 % of the test tiles. What is scored here is simulated: it says that the software
+works.
 """
 
 from __future__ import annotations

@@ -134,6 +134,15 @@ def test_another_protocol_or_another_scan_starts_over(tmp_path):
     assert Work(tmp_path / "work", "two").do("unit", lambda state: {"a": 2})["a"] == 2
 
 
+def test_files_of_others_are_not_touched(tmp_path):
+    (tmp_path / "work").mkdir()
+    mine = tmp_path / "work" / "thesis.npz"
+    mine.write_text("years")
+    with pytest.raises(StudyError, match="holds files that no study made"):
+        Work(tmp_path / "work", "one")
+    assert mine.read_text() == "years"
+
+
 def test_half_a_unit_is_done_again(tmp_path):
     work = Work(tmp_path / "work", "one")
     work.do("unit", lambda state: {"a": 1})

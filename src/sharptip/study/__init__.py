@@ -66,7 +66,7 @@ def compare(
 
     def on_unit(name: str, found: bool) -> None:
         done[0] += 1
-        tell(name, done[0], study_units[0])
+        tell(name, done[0], max(done[0], study_units[0]))
 
     study_units = [0]
     study = Study(collection, chosen, protocol, out / "work", on_unit)

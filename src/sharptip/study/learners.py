@@ -134,9 +134,11 @@ def morphology_scores(
 
 
 def _logistic(penalty: float, features: np.ndarray, labels: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    learner = make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=2000))
+    missing = SimpleImputer(strategy="median", keep_empty_features=True)  # what an image without a hole cannot have
+    learner = make_pipeline(missing, StandardScaler(), LogisticRegression(C=penalty, max_iter=2000))
     return learner.fit(features, labels).predict_proba(asked)[:, 1]

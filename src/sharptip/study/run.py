@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import __version__
 from ..core.errors import StudyError
 from ..data.split import apart, folds, holdout
 from ..fit.metrics import accuracy, auroc, balanced_accuracy
@@ -54,8 +55,11 @@ class Study:
     def __init__(self, collection: Collection, recipe: Recipe, protocol: Protocol, folder: Path, on_unit: Any = None):
         self.collection, self.recipe, self.protocol = collection, recipe, protocol
         images = collection.images
-        key = digest(protocol.as_json(), [[i.entry.name, i.entry.label, i.group, i.digest] for i in images],
-                     [collection.tile, collection.pixel_size])  # fmt: skip
+        key = digest(
+            [__version__, recipe.name, protocol.as_json(), collection.classes, collection.applied, collection.channel],
+            [[i.entry.name, i.entry.label, i.group, i.entry.batch, i.digest] for i in images],
+            [collection.tile, collection.pixel_size],
+        )
         self.work = Work(folder, key, on_unit)
         table = self.work.do("morphology", lambda state: _morphology(collection))
         self.features = table["features"]
@@ -362,8 +366,7 @@ def _morphology(collection: Collection) -> Result:
         [i.height for i in images], [float(np.sqrt(np.prod(i.pixel_size or (1.0, 1.0)))) for i in images]
     )
     values = table.to_numpy(float)
-    middle = np.nanmedian(np.where(np.isfinite(values), values, np.nan), axis=0)
-    return {"features": np.where(np.isfinite(values), values, np.nan_to_num(middle)), "names": list(table.columns)}
+    return {"features": np.where(np.isfinite(values), values, np.nan), "names": list(table.columns)}
 
 
 def _accuracies(scores: np.ndarray, asked: Data) -> dict[str, float]:

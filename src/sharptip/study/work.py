@@ -16,13 +16,17 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import StudyError
 from ..core.files import write_text, write_whole
 
 Result = dict[str, Any]
 
 
 class Work:
-    """Units in `folder`, valid for one `key`: the protocol and the data. Another key starts over."""
+    """Units in `folder`, valid for one `key`: the protocol and the data. Another key starts over.
+
+    Raises StudyError where `folder` holds files of another kind, which are not touched.
+    """
 
     def __init__(self, folder: Path, key: str, on_unit: Callable[[str, bool], object] | None = None) -> None:
         self.folder = folder
@@ -33,7 +37,9 @@ class Work:
         except (OSError, ValueError, KeyError, TypeError):
             same = False
         if not same and folder.exists():
-            for old in folder.iterdir():
+            if any(folder.iterdir()) and not mark.exists():
+                raise StudyError(f"{folder}: holds files that no study made; choose another --out")
+            for old in [*folder.glob("*.npz"), *folder.glob("*.state"), *folder.glob("seconds.txt")]:
                 old.unlink()
         write_text(mark, json.dumps({"key": key}))
 
