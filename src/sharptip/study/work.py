@@ -37,7 +37,8 @@ class Work:
         except (OSError, ValueError, KeyError, TypeError):
             same = False
         if not same and folder.exists():
-            if any(folder.iterdir()) and not mark.exists():
+            visible = [p for p in folder.iterdir() if not p.name.startswith(".")]  # a killed write leaves a hidden one
+            if visible and not mark.exists():
                 raise StudyError(f"{folder}: holds files that no study made; choose another --out")
             for old in [*folder.glob("*.npz"), *folder.glob("*.state"), *folder.glob("seconds.txt")]:
                 old.unlink()
