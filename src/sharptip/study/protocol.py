@@ -75,6 +75,7 @@ QUICK = Protocol(
     modern_epochs=8,
     steps=30,
     forest_trees=(150, 350),
+    forest_folds=3,
     outer_folds=3,
     batch_folds=2,
     curve=(0.25, 0.5, 1.0),
