@@ -81,36 +81,20 @@ def network_scores(net: Any, tiles: Sequence[np.ndarray]) -> np.ndarray:
     return 1 / (1 + np.exp(-run_network(net, x)[:, 0].astype(float)))
 
 
-def forest_scores(
-    protocol: Protocol,
-    trees: int,
-    tiles: Sequence[np.ndarray],
-    labels: np.ndarray,
-    asked: Sequence[np.ndarray],
-    seed: int,
+def growing_forest(
+    trees: Sequence[int], tiles: Sequence[np.ndarray], labels: np.ndarray, asked: Sequence[np.ndarray], seed: int
 ) -> np.ndarray:
-    """The review's random forest on flattened pixels: probability of the second class for every tile asked."""
+    """The same forest at several numbers of trees, grown on from one to the next: (len(trees), tiles asked)."""
     from sklearn.ensemble import RandomForestClassifier
 
     x, y, _ = flat(tiles, labels)
-    forest = RandomForestClassifier(trees, random_state=seed, n_jobs=-1).fit(x.reshape(len(x), -1), y)
-    return forest.predict_proba(np.concatenate(asked).reshape(-1, x[0].size))[:, 1]
-
-
-def best_forest(
-    protocol: Protocol, tiles: Sequence[np.ndarray], labels: np.ndarray, groups: Sequence[str], seed: int
-) -> dict[int, float]:
-    """Number of trees → tile accuracy in cross-validation by group: the review's search on n_estimators."""
-    found = {}
-    parts = folds(groups, labels, protocol.forest_folds, np.random.default_rng(seed))
-    for trees in protocol.forest_trees:
-        right = []
-        for learn, ask in parts:
-            asked = [tiles[i] for i in ask]
-            scores = forest_scores(protocol, trees, [tiles[i] for i in learn], labels[learn], asked, seed)
-            right.append((scores > 0.5) == flat(asked, labels[ask])[1])
-        found[trees] = float(np.concatenate(right).mean())
-    return found
+    flattened = np.concatenate(asked).reshape(-1, x[0].size)
+    forest = RandomForestClassifier(random_state=seed, n_jobs=-1, warm_start=True)
+    out = []
+    for n in trees:
+        forest.set_params(n_estimators=n).fit(x.reshape(len(x), -1), y)
+        out.append(forest.predict_proba(flattened)[:, 1])
+    return np.stack(out)
 
 
 PENALTIES = (0.03, 0.3, 3.0)  # inverse strengths of the logistic regression's penalty that are tried

@@ -96,7 +96,7 @@ class Study:
         p = self.protocol
         batches = len(set(self.data.batches) - {""})
         crossed = batches * (batches - 1) if batches > 1 else 0
-        fixed = 8  # morphology, forest search, final, two baselines' tests, shuffled morphology, two kinds of maps
+        fixed = 7 + p.forest_folds  # morphology, final, two baselines' tests, shuffled morphology, two kinds of maps
         within = batches * p.batch_folds if batches > 1 else 0
         trained = len(p.architectures) * p.groupings + p.outer_folds + crossed + within + p.network_permutations
         return trained + len(p.curve) * p.curve_repeats + fixed
@@ -176,17 +176,12 @@ class Study:
         """The random forest on pixels and the hand-made morphology, on the same test images."""
         dev, test = self.data.at(self.dev), self.data.at(self.test)
 
-        def search(state: Path) -> Result:
-            found = learners.best_forest(self.protocol, dev.tiles, dev.labels, list(dev.groups), self.seed("forest"))
-            return {"trees": list(found), "accuracy": list(found.values())}
-
-        searched = self.work.do("forest search", search)
-        trees = int(searched["trees"][int(np.argmax(searched["accuracy"]))])
-        self.trees = trees
+        searched = self._searched(dev)
+        trees = max(searched, key=lambda n: searched[n])
 
         def forest(state: Path) -> Result:
-            seed = self.seed("forest")
-            return {"scores": learners.forest_scores(self.protocol, trees, dev.tiles, dev.labels, test.tiles, seed)}
+            grown = learners.growing_forest([trees], dev.tiles, dev.labels, test.tiles, self.seed("forest"))
+            return {"scores": grown[0]}
 
         def morphology(state: Path) -> Result:
             seed = self.seed("morphology")
@@ -195,10 +190,25 @@ class Study:
 
         return {
             "random_forest": self.judged(self.work.do("forest test", forest)["scores"], self.test)
-            | {"trees": trees, "searched": dict(zip(map(str, searched["trees"]), searched["accuracy"], strict=True))},
+            | {"trees": trees, "searched": {str(n): found for n, found in searched.items()}},
             "morphology": self.judged(self.work.do("morphology test", morphology)["scores"], self.test, tiles=False)
             | {"features": self.feature_names},
         }
+
+    def _searched(self, dev: Data) -> dict[int, float]:
+        """Number of trees → tile accuracy in cross-validation by group: the review's search on n_estimators."""
+        seed, trees = self.seed("forest search"), sorted(self.protocol.forest_trees)
+        parts = folds(dev.groups, dev.labels, self.protocol.forest_folds, np.random.default_rng(seed))
+        right = []
+        for i, (learn, ask) in enumerate(parts):
+            a, b = dev.at(learn), dev.at(ask)
+
+            def make(state: Path, a: Data = a, b: Data = b) -> Result:
+                scores = learners.growing_forest(trees, a.tiles, a.labels, b.tiles, seed)
+                return {"right": (scores > 0.5) == learners.flat(b.tiles, b.labels)[1]}
+
+            right.append(self.work.do(f"forest search {i}", make)["right"])
+        return dict(zip(trees, np.concatenate(right, axis=1).mean(axis=1).tolist(), strict=True))
 
     def outer(self, best: str) -> dict[str, Any]:
         """Every image once, by a network that never saw its group: folds over all images, test set included.
@@ -320,8 +330,8 @@ class Study:
             seed = self.seed(name)
             net = self.network(best, seed)
             learners.train_network(net, best, self.protocol, learn.tiles, learn.labels, seed, None, state)
-            trees = max(self.protocol.forest_trees)
-            forest = learners.forest_scores(self.protocol, trees, learn.tiles, learn.labels, ask.tiles, seed)
+            trees = [max(self.protocol.forest_trees)]
+            forest = learners.growing_forest(trees, learn.tiles, learn.labels, ask.tiles, seed)[0]
             hand = learners.morphology_scores(learn.features, learn.labels, list(learn.groups), ask.features, seed)
             scores = learners.network_scores(net, ask.tiles)
             return {
