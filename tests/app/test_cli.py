@@ -97,7 +97,34 @@ def test_clean_names_the_broken_and_loses_nothing(tmp_path):
     flat = io.read(tmp_path / "out" / "deep" / "b.gwy")
     assert float(flat["height"].std()) < 2e-10
     assert [json.loads(flat.attrs["history"])[i]["step"] for i in (-3, -2, -1)] == ["plane", "rows", "scars"]
+    raw = (tmp_path / "in" / "a.gwy").read_bytes()
+    kept = sharptip("clean", tmp_path / "in" / "a.gwy", "--out", tmp_path / "in" / "a.gwy", code=1)
+    assert "stays as it is" in kept.stderr
+    assert (tmp_path / "in" / "a.gwy").read_bytes() == raw
     assert "no step 'polish'" in sharptip("clean", tmp_path / "in", "--out", "x", "--steps", "polish", code=2).stderr
+
+
+def test_clean_keeps_scans_that_share_a_stem_apart(tmp_path):
+    (tmp_path / "in").mkdir()
+    z = np.random.default_rng(0).normal(size=(20, 20))
+    np.save(tmp_path / "in" / "a.npy", z)
+    io.write(scan_of(z * 1e-9, 1e-9), tmp_path / "in" / "a.gwy")
+    sharptip("clean", tmp_path / "in", "--out", tmp_path / "out", "--size", "unknown", "--suffix", ".gwy", code=1)
+    sharptip("clean", tmp_path / "in", "--out", tmp_path / "out", "--suffix", ".gwy", code=1)
+    assert (tmp_path / "out" / "a.gwy.gwy").exists()
+    assert not (tmp_path / "out" / "a.gwy").exists()
+
+
+@pytest.mark.parametrize("kind", ["huge", "pipe"])
+def test_what_is_no_image_file_is_refused_at_once(tmp_path, gwy, kind):
+    file = tmp_path / "x.gwy"
+    if kind == "huge":
+        file.write_bytes(gwy.read_bytes())
+        os.truncate(file, 3 * 2**30)
+    else:
+        os.mkfifo(file)
+    said = sharptip("info", file, code=1).stderr
+    assert ("3.0 GiB" if kind == "huge" else "no regular file") in said
 
 
 def test_recipes_for_programs():

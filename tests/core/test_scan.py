@@ -57,6 +57,17 @@ def test_a_scan_of_unknown_size_has_no_pixel_size(scan):
         pixel_size(scan)
 
 
+@pytest.mark.parametrize("pixel", [0, -1e-9, "4nm", (1e-9, 1e-9, 1e-9), float("nan")])
+def test_a_pixel_size_that_is_none_is_refused(pixel):
+    with pytest.raises(ScanError, match="the pixel size is"):
+        scan_of(np.zeros((3, 3)), pixel)
+
+
+def test_an_image_without_pixels_is_refused():
+    with pytest.raises(ScanError, match="a pixel at least"):
+        scan_of(np.zeros((0, 0)), 1e-9)
+
+
 def test_a_missing_channel_lists_those_there_are(scan):
     with pytest.raises(ChannelError, match="no channel 'phase'; it has height"):
         channel(scan, "phase")

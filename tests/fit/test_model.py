@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sharptip.core import ChannelError, ModelError, UnitError
+from sharptip.core import ChannelError, ModelError, ScanError, UnitError
 from sharptip.core.scan import scan_of
 from sharptip.fit import BrokenPromise, Example, Model, OutOfRange, Port, Recipe, check_recipe
 from sharptip.fit.choose import choose
@@ -157,6 +157,17 @@ def test_refusals_name_the_thing_and_the_next_move(model):
         model.predict(spoilt)
     with pytest.raises(ChannelError, match="no channel 'height'; it has phase"):
         model.predict(scan_of(rng.normal(size=(40, 40)), 2e-9, channel="phase", unit="rad"))
+    for name, value, says in (("epochs", "many", "it is a number"), ("lr", -1, "above 0"), ("epochs", 0, "1 or more")):
+        with pytest.raises(ModelError, match=says):
+            Model(STRIPES, **{name: value})
+    with pytest.raises(ModelError, match="cannot be built"):
+        Model("tell_apart", architecture="architecture 9", examples=4).fit()
+    with pytest.raises(ScanError, match="a scan is an xarray"):
+        model.predict(np.zeros((40, 40)))
+    level = Model("tell_apart", examples=8, epochs=1, tile=96, trees=2).fit()
+    for height in (0.0, 1.0, 5e-9):
+        with pytest.raises(ModelError, match="is constant"):
+            level.predict(scan_of(np.full((128, 128), height), 4e-9))
     empty = scan_of(np.full((40, 40), np.nan), 2e-9)
     with pytest.raises(ModelError, match="100% of the pixels are missing"):
         model.predict(empty)

@@ -62,7 +62,7 @@ def test_the_metrics_hold_what_programs_rely_on(result):
 
 def test_a_broken_scan_is_named_and_skipped(result):
     out, values = result
-    assert [b["file"] for b in values["broken"]] == ["broken.gwy"]
+    assert [b["file"] for b in values["broken"]] == ["healthy/broken.gwy"]
     assert "broken.gwy" in (out / "report.html").read_text()
     assert "broken.gwy" in (out / "scans.csv").read_text()
     assert sum(values["n_images"].values()) == 22
@@ -82,7 +82,8 @@ def test_the_saved_model_answers_as_the_study_did(result, folder):
     model = Model.load(out / "model.sharptip")
     rows = [line.split(",") for line in (out / "predictions.csv").read_text().splitlines()[1:]]
     name, label, _, score = rows[0][:4]
-    answer = model.predict(io.read(folder / "scans" / label / name))
+    assert name.startswith(f"{label}/")
+    answer = model.predict(io.read(folder / "scans" / name))
     assert float(answer["probability"].sel(label="exposed")) == pytest.approx(float(score), abs=2e-4)
 
 
@@ -143,6 +144,40 @@ def test_files_of_others_are_not_touched(tmp_path):
     assert mine.read_text() == "years"
 
 
+def test_another_channel_or_reference_is_another_study(tmp_path):
+    scans = scans_in(tmp_path / "scans", {"a": 4, "b": 4})
+    options = {"groups": r"(day-\d)", "protocol": "smoke"}
+    first = compare(scans, tmp_path / "out", **options)
+    turned = compare(scans, tmp_path / "out", reference="b", **options)
+    assert (first["classes"], turned["classes"]) == (["a", "b"], ["b", "a"])
+    fresh = compare(scans, tmp_path / "fresh", reference="b", **options)
+    turned.pop("seconds"), fresh.pop("seconds")
+    assert turned == fresh
+
+
+def test_copies_of_a_scan_are_left_out(tmp_path):
+    scans = scans_in(tmp_path / "scans", {"a": 2, "b": 2})
+    first = scans / "a" / "day-0_0.gwy"
+    (scans / "b" / "copy.gwy").write_bytes(first.read_bytes())
+    found = collect.collect(collect.from_folder(scans, None), RECIPE, tile=96)
+    assert found.broken == (("b/copy.gwy", "the same bytes as a/day-0_0.gwy"),)
+
+
+def test_equal_names_in_two_folders_are_two_groups(tmp_path):
+    scans = scans_in(tmp_path / "scans", {"a": 2, "b": 2})
+    found = collect.collect(collect.from_folder(scans, None), RECIPE, tile=96)
+    assert len({i.group for i in found.images}) == 4
+
+
+def test_a_missing_frame_costs_that_frame_alone(tmp_path):
+    np.save(tmp_path / "stack.npy", np.random.default_rng(0).normal(size=(4, 96, 96)))
+    rows = [f"stack.npy,{i},{'ab'[i % 2]},g{i}" for i in range(6)]
+    (tmp_path / "t.csv").write_text("file,frame,label,group\n" + "\n".join(rows))
+    found = collect.collect(collect.from_table(tmp_path / "t.csv"), RECIPE, tile=96, size="unknown")
+    assert len(found.images) == 4
+    assert [name for name, _ in found.broken] == ["stack.npy[4]", "stack.npy[5]"]
+
+
 def test_half_a_unit_is_done_again(tmp_path):
     work = Work(tmp_path / "work", "one")
     work.do("unit", lambda state: {"a": 1})
@@ -165,6 +200,8 @@ def test_labels_are_shuffled_at_the_level_at_which_they_vary():
         new = shuffled(by_group, groups, "groups", rng)
         assert all(len(set(new[groups == g])) == 1 for g in groups)
         assert new.sum() == 4
+    some = np.array([0, 1, 0, 0, 1, 1, 0, 0])
+    assert level_of_shuffling(groups, some) == "blocks"
     mixed = np.array([0, 1] * 4)
     assert level_of_shuffling(groups, mixed) == "images"
     assert all(sorted(shuffled(mixed, groups, "images", rng)[groups == g]) == [0, 1] for g in groups)

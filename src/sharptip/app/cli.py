@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from .. import __version__
-from ..core.errors import SharptipError, StudyError
+from ..core.errors import ReadError, ScaleError, SharptipError, StudyError, WriteError
 
 # Threads that spin long while they wait make training several times slower as soon as another program wants a core; a
 # short spin costs a few per cent on a quiet machine. To be said before torch is imported; the user's own word counts.
@@ -54,6 +54,9 @@ def main() -> None:
     """Run the command line; our own errors are one line on stderr and exit code 1."""
     try:
         app()
+    except ScaleError as error:
+        typer.echo(f"sharptip: {error}. Here: --size 2e-6 (metres), or --size unknown", err=True)
+        sys.exit(1)
     except SharptipError as error:
         typer.echo(f"sharptip: {error}", err=True)
         sys.exit(1)
@@ -113,20 +116,24 @@ def clean(
     from ..clean import STEPS
 
     chosen = [s.strip() for s in steps.split(",") if s.strip()]
-    for name in chosen:
+    for name in chosen or [""]:
         if name not in STEPS:
             raise typer.BadParameter(f"there is no step {name!r}; there are {', '.join(STEPS)}", param_hint="--steps")
+    if suffix not in (".zarr", ".gwy"):
+        raise typer.BadParameter(f"{suffix!r} is not written; use .zarr or .gwy", param_hint="--suffix")
+    run = [STEPS[s] for s in chosen]
     if not source.is_dir() or source.suffix == ".zarr":
-        _clean_one(source, out, [STEPS[s] for s in chosen], channel, _size(size))
+        _clean_one(source, out, run, channel, _size(size))
         typer.echo(f"{out}")
         return
     files = sorted(p for p in source.rglob("*") if p.is_file() and not p.name.startswith("."))
+    if not files:
+        raise ReadError(f"{source}: holds no file; name a folder of scans")
     broken = 0
-    for file, progress in _tracked(files, "cleaning"):
-        target = out / file.relative_to(source).with_suffix(suffix)
+    for (file, target), progress in _tracked(list(_targets(files, source, out, suffix)), "cleaning"):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            _clean_one(file, target, [STEPS[s] for s in chosen], channel, _size(size))
+            _clean_one(file, target, run, channel, _size(size))
         except SharptipError as error:
             broken += 1
             progress(f"left out: {error}")
@@ -135,9 +142,19 @@ def clean(
         raise typer.Exit(1)
 
 
+def _targets(files: list[Path], source: Path, out: Path, suffix: str) -> Any:
+    """Each file with the place of its cleaned scan: a.sxm → a.zarr, but a.sxm.zarr where an a.gwy lies beside it."""
+    stems = [f.relative_to(source).with_suffix("") for f in files]
+    for file, stem in zip(files, stems, strict=True):
+        below = file.relative_to(source)
+        yield file, out / (below.with_suffix(suffix) if stems.count(stem) == 1 else Path(f"{below}{suffix}"))
+
+
 def _clean_one(file: Path, out: Path, steps: list[Callable[..., Any]], channel: str, size: Any) -> None:
     from .. import io
 
+    if out.resolve() == file.resolve():
+        raise WriteError(f"{out}: is the raw scan itself, which stays as it is; choose another --out")
     cleaned = []
     for scan in io.scans(file, size=size):
         for step in steps:
@@ -275,7 +292,8 @@ def train(
     options = _options(option or [], settled(chosen, {}))
     examples = None
     if data is not None:
-        examples, classes = _examples(chosen, options, data, groups, size)
+        adapted = chosen.on_channel({**settled(chosen, {}), **options})
+        examples, classes = _examples(adapted, options, data, groups, size)
         options.setdefault("classes", classes)
     model = Model(chosen, **options)
     with _Bar("training") as bar:
@@ -318,7 +336,8 @@ def predict(
         typer.echo(json.dumps({"recipe": loaded.recipe.name, "answers": rows}))
     else:
         for row in rows:
-            typer.echo("\t".join(str(v) for k, v in row.items() if k != "scan"))
+            chances = [f"{k} {v}" for k, v in row.items() if k not in ("file", "scan", "answer")]
+            typer.echo("\t".join([row["file"], row["answer"], *chances]))
     if failed:
         raise typer.Exit(1)
 
@@ -483,8 +502,8 @@ class _Bar:
         self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _tracked(files: list[Path], title: str) -> Any:
-    """Each file with a function that prints beside the bar."""
+def _tracked(files: list[Any], title: str) -> Any:
+    """Each of them with a function that prints beside the bar."""
     with _Bar(title) as bar:
         for i, file in enumerate(files):
             yield file, bar.say

@@ -66,6 +66,11 @@ def scan_of(
     height = np.asarray(height)
     if height.ndim != 2:
         raise ScanError(f"an image has two axes (y, x); this array has shape {height.shape}")
+    sizes = (pixel_size, pixel_size) if np.isscalar(pixel_size) else tuple(pixel_size)  # type: ignore[arg-type]
+    if len(sizes) != 2 or not all(isinstance(s, int | float | np.number) and s > 0 for s in sizes):
+        raise ScanError(f"the pixel size is {pixel_size!r}; give metres, 4e-9, or (dy, dx)")
+    if 0 in height.shape:
+        raise ScanError(f"an image has a pixel at least; this array has shape {height.shape}")
     dy, dx = (pixel_size, pixel_size) if np.isscalar(pixel_size) else pixel_size  # type: ignore[misc]
     axes = {"y": Axis.regular(height.shape[0], float(dy)), "x": Axis.regular(height.shape[1], float(dx))}  # type: ignore[arg-type]
     scan = from_grid(Grid(name, (Channel(channel, height, unit, channel),), axes), format="array")

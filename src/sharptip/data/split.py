@@ -92,5 +92,6 @@ class _Members:
         for label, n in zip(self.labels, (self.counts > 0).sum(axis=0), strict=True):
             if n < 2:
                 raise StudyError(
-                    f"all scans of {str(label)!r} belong to one group; a test needs two groups of each label at least"
+                    f"all scans of {str(label)!r} belong to one group; a test needs two groups of each at least: "
+                    "measure another donor or session, or say with the groups that they are independent"
                 )

@@ -19,7 +19,7 @@ import pandas as pd
 import xarray as xr
 
 from ..core import registry
-from ..core.errors import ModelError
+from ..core.errors import ModelError, ScanError
 from ..core.history import remember
 from ..core.scan import label
 from ..data.split import holdout
@@ -169,7 +169,10 @@ class Model:
             return self.recipe.build(options)
         with torch.random.fork_rng(devices=[]):  # the caller's random state is not ours to move
             torch.manual_seed(seed)
-            return self.recipe.build(options)
+            try:
+                return self.recipe.build(options)
+            except (ValueError, KeyError) as error:
+                raise ModelError(f"recipe {self.recipe.name!r} cannot be built with these options: {error}") from error
 
     def _features(self, x: np.ndarray) -> np.ndarray:
         return self.recipe.features(x) if self.recipe.features else x.reshape(len(x), -1)
@@ -208,6 +211,8 @@ class Model:
         for a scan whose size was not seen in training, where the recipe's scale is fixed.
         """
         self._must_be_fitted()
+        if not isinstance(scan, xr.Dataset):
+            raise ScanError(f"a scan is an xarray.Dataset, this is a {type(scan).__name__}; make one with scan_of")
         prepared = prepare(self.recipe, scan)
         if self.recipe.kind == "classify":
             answer = self._classified(self._probabilities(self.learner, prepared, label(scan)))

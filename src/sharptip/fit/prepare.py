@@ -14,6 +14,7 @@ from .recipe import Recipe
 from .scale import Scale
 
 LOST = 0.5  # share of missing pixels beyond which a scan is refused rather than mended
+ROUNDING = 1e-13  # of the largest number in a channel; double precision keeps about 1e-16 per operation
 SAME_PIXEL = 0.01  # relative difference of pixel sizes below which nothing is resampled
 
 
@@ -40,16 +41,25 @@ def prepare(recipe: Recipe, scan: xr.Dataset) -> Prepared:
                 f"{label(scan)}: {port.name!r} has axes {channel(scan, port.name).dims}; "
                 f"recipe {recipe.name!r} takes {port.dims}: select one of the others first"
             )
+    raw = [channel(scan, port.name) for port in recipe.eats]
     for clean in recipe.clean:
         for port in recipe.eats:
             scan = clean(scan, channel=port.name)
-    stack = [channel(scan, port.name).transpose(*port.dims).values for port in recipe.eats]
-    channels = np.stack(stack).astype(float)
+    stack = [channel(scan, port.name).transpose(*port.dims).values.astype(float) for port in recipe.eats]
+    channels = np.stack([_without_rounding(z, before.values) for z, before in zip(stack, raw, strict=True)])
     lost = ~np.isfinite(channels).all(axis=0)
     if lost.mean() > LOST:
         raise ModelError(f"{label(scan)}: {lost.mean():.0%} of the pixels are missing; at most {LOST:.0%} are mended")
     pixels = None if scan.attrs.get("size") == "unknown" else pixel_size(scan)
     return Prepared(np.stack([fill(c) for c in channels]) if lost.any() else channels, lost, pixels)
+
+
+def _without_rounding(cleaned: np.ndarray, raw: np.ndarray) -> np.ndarray:
+    """A channel of which levelling has left nothing but the rounding of its numbers is zero."""
+    finite, before = cleaned[np.isfinite(cleaned)], np.abs(raw[np.isfinite(raw)])
+    if finite.size and before.size and np.ptp(finite) <= ROUNDING * before.max():
+        return np.where(np.isfinite(cleaned), 0.0, np.nan)
+    return cleaned
 
 
 def fill(image: np.ndarray) -> np.ndarray:
@@ -76,10 +86,10 @@ def to_tiles(
     if trained and prepared.pixel_size and _differ(trained, prepared.pixel_size):
         numbers = np.stack([resample(c, prepared.pixel_size, trained) for c in numbers])
     if min(numbers.shape[1:]) < tile:
-        size = f" of {trained[1]:.3g} m" if trained else ""
+        size = f" of {trained[1]:.3g} m, the pixels of the training," if trained else ""
         raise ModelError(
             f"{name} is {numbers.shape[1]} × {numbers.shape[2]} pixels{size}; recipe {recipe.name!r} "
-            f"judges tiles of {tile} × {tile}: use a larger scan"
+            f"judges tiles of {tile} × {tile}: use a scan of a larger area"
         )
     return np.stack([tiles_of(c, tile) for c in numbers], axis=1).astype(np.float32)
 

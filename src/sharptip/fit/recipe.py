@@ -127,4 +127,21 @@ def settled(recipe: Recipe, given: Options) -> dict[str, Any]:
     for name in given:
         if name not in known:
             raise ModelError(f"recipe {recipe.name!r} has no option {name!r}; it has {', '.join(sorted(known))}")
+        _checked(recipe.name, name, given[name], known[name])
     return {**known, **given}
+
+
+AT_LEAST = {"epochs": 1, "batch": 1, "tile": 1, "examples": 1, "processes": 1, "patience": 1, "trees": 1}
+
+
+def _checked(recipe: str, name: str, value: Any, default: Any) -> None:
+    """Refuse a number where none belongs, a text where a number does, and numbers that cannot mean anything."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(default, int | float) and not isinstance(default, bool) and not number:
+        raise ModelError(f"recipe {recipe!r}: option {name!r} is {value!r}; it is a number, such as {default!r}")
+    if isinstance(default, str) and not isinstance(value, str):
+        raise ModelError(f"recipe {recipe!r}: option {name!r} is {value!r}; it is a text, such as {default!r}")
+    if number and (value < AT_LEAST.get(name, 0) or (name == "lr" and value <= 0)):
+        raise ModelError(
+            f"recipe {recipe!r}: option {name!r} is {value!r}; it is {AT_LEAST.get(name, 'above 0')} or more"
+        )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import metrics
-from .intervals import cluster_bootstrap
+from .intervals import cluster_bootstrap, wilson
 
 if TYPE_CHECKING:
     from .model import Model
@@ -54,9 +54,15 @@ def restoration_rows(model: Model, examples: Sequence[Example], groups: Sequence
 
 
 def interval(function: Any, truth: np.ndarray, answer: np.ndarray, groups: Sequence[object]) -> tuple[float, float]:
-    """95 % cluster-bootstrap interval of function(truth, answer); NaN for a single group, which has none."""
-    found = cluster_bootstrap(function, np.asarray(groups), (truth, answer))
-    return found.low, found.high
+    """95 % cluster-bootstrap interval of function(truth, answer), a share of 0–1 or an error."""
+    names = np.asarray(groups)
+    found = cluster_bootstrap(function, names, (truth, answer))
+    if found.low < found.high:
+        return found.low, found.high
+    # every draw gives the same share, which happens by luck with few groups: each group then counts as one trial
+    return (
+        wilson(found.value * len(set(groups)), len(set(groups))) if 0 <= found.value <= 1 else (found.low, found.high)
+    )
 
 
 def row(

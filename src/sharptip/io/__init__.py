@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _LONGEST_NAME = 256  # letters of a channel's name or unit
 HEAD = 65536  # bytes of a file that `detect` sees
+LARGEST_FILE = 2**30  # bytes; no instrument's image comes near, and a file that was blown up must not fill the memory
 
 # What Python, numpy and the libraries under the readers raise on bytes that make no sense. At this one door they become
 # a ReadError; an error of any other type is a mistake of ours and is shown as it is.
@@ -184,6 +185,11 @@ def _head(path: Path) -> bytes:
     try:
         if path.is_dir():
             return b""
+        if path.exists() and not path.is_file():
+            raise ReadError(f"{path}: is no regular file (a pipe or a device); copy its content into a file first")
+        if path.exists() and path.stat().st_size > LARGEST_FILE:
+            size = path.stat().st_size / 2**30
+            raise ReadError(f"{path}: is {size:.1f} GiB; images are read up to {LARGEST_FILE / 2**30:.0f} GiB")
         with path.open("rb") as file:
             head = file.read(HEAD)
     except FileNotFoundError:

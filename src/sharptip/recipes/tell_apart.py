@@ -65,12 +65,12 @@ RECIPE = Recipe(
     symmetries=REVIEW_SIX,
     baselines={"random_forest": forest},
     claims=(
-        Claim("accuracy", 0.990, REVIEW, "batch 1, 100 tiles of 25 images"),
-        Claim("accuracy", 0.966, REVIEW, "batch 2, 88 tiles of 22 images"),
-        Claim("accuracy", 0.861, REVIEW, "both batches in one model"),
-        Claim("accuracy", 0.860, REVIEW, "random forest on pixels, batch 1"),
-        Claim("accuracy", 0.670, REVIEW, "random forest on pixels, batch 2"),
-        Claim("accuracy", 0.75, REVIEW, "two experts by eye"),
+        Claim("tile_accuracy", 0.990, REVIEW, "batch 1, 100 tiles of 25 images"),
+        Claim("tile_accuracy", 0.966, REVIEW, "batch 2, 88 tiles of 22 images"),
+        Claim("tile_accuracy", 0.861, REVIEW, "both batches in one model"),
+        Claim("random_forest_tile_accuracy", 0.860, REVIEW, "random forest on pixels, batch 1"),
+        Claim("random_forest_tile_accuracy", 0.670, REVIEW, "random forest on pixels, batch 2"),
+        Claim("experts_accuracy", 0.75, REVIEW, "two experts by eye"),
     ),
     options={
         "architecture": "architecture 1",

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core import registry
 from ..core.errors import StudyError
-from ..core.files import write_text
+from ..core.units import is_si
 from ..fit.recipe import Recipe
 from .protocol import PROTOCOLS, Protocol
 
@@ -57,6 +57,10 @@ def compare(
     protocol = PROTOCOLS[protocol] if isinstance(protocol, str) else protocol
     chosen: Recipe = registry.get("recipes", recipe) if isinstance(recipe, str) else recipe
     chosen = chosen.on_channel({"channel": channel, "unit": unit})
+    if not is_si(unit):
+        raise StudyError(f"--unit {unit!r} is not an SI unit; scans hold theirs in 'm', 'V', 'A', 'rad', 'arb' …")
+    if scans.is_file() and groups is not None:
+        raise StudyError(f"{scans} is a table: give it a column 'group' instead of --groups {groups!r}")
     entries = collect.from_table(scans) if scans.is_file() else collect.from_folder(scans, groups)
     collection = collect.collect(
         entries, chosen, tile=protocol.tile, applied=apply, reference=reference, size=size, pixel_size=pixel_size,
@@ -64,7 +68,7 @@ def compare(
     )  # fmt: skip
     done = [0]
 
-    def on_unit(name: str, found: bool) -> None:
+    def on_unit(name: str) -> None:
         done[0] += 1
         tell(name, done[0], max(done[0], study_units[0]))
 
@@ -73,9 +77,9 @@ def compare(
     study_units[0] = study.units()
     found = study.run()
     explained = why.explain(study, found, Path(truth) if truth else None)
-    seconds = _seconds(out, time.perf_counter() - begun)
+    seconds = study.work.saved + time.perf_counter() - begun
     values = findings.metrics(study, found, explained, chosen.claims, not simulated, seconds)
-    findings.write_tables(out, study, found)
+    findings.write_tables(out, study, found, explained)
     _save_model(study, found, out, not simulated)
     pages.write_report(out / "report.html", study, found, explained, values, chosen.claims, _question(study))
     findings.write_metrics(out, values)
@@ -88,17 +92,6 @@ def _question(study: Any) -> str:
     for name in study.collection.applied:
         asked += f" Are the {name} like the {a}?"
     return asked
-
-
-def _seconds(out: Path, now: float) -> float:
-    """Seconds of work, those before an interruption included."""
-    file = out / "work" / "seconds.txt"
-    try:
-        before = float(file.read_text())
-    except (OSError, ValueError):
-        before = 0.0
-    write_text(file, str(before + now))
-    return before + now
 
 
 def _save_model(study: Any, found: dict[str, Any], out: Path, real: bool) -> None:

@@ -18,21 +18,26 @@ def interval(right: np.ndarray, groups: Sequence[str] | np.ndarray) -> list[floa
 
 
 def level_of_shuffling(groups: np.ndarray, labels: np.ndarray) -> str:
-    """'groups' where each group has one label, so that labels are properties of groups; else 'images'."""
-    mixed = any(len(set(labels[groups == g])) > 1 for g in np.unique(groups))
-    return "images" if mixed else "groups"
+    """At what level labels vary, and so may be shuffled.
+
+    'groups' where each group has one label; 'images' where each group has both; 'blocks' where some have one and some
+    both, a block being the images of one group and label.
+    """
+    mixed = [len(set(labels[groups == g])) > 1 for g in np.unique(groups)]
+    return "images" if all(mixed) else "blocks" if any(mixed) else "groups"
 
 
 def shuffled(labels: np.ndarray, groups: np.ndarray, level: str, rng: np.random.Generator) -> np.ndarray:
-    """Labels that mean nothing: shuffled between groups, or among the images within each group."""
+    """Labels that mean nothing: shuffled among the images within each group, or between groups or blocks."""
     out = labels.copy()
-    names = np.unique(groups)
-    if level == "groups":
-        of_group = np.array([labels[groups == g][0] for g in names])
-        for g, label in zip(names, rng.permutation(of_group), strict=True):
-            out[groups == g] = label
+    if level == "images":
+        for g in np.unique(groups):
+            inside = np.flatnonzero(groups == g)
+            out[inside] = labels[rng.permutation(inside)]
         return out
-    for g in names:
-        inside = np.flatnonzero(groups == g)
-        out[inside] = labels[rng.permutation(inside)]
+    units = groups if level == "groups" else np.array([f"{g}\0{y}" for g, y in zip(groups, labels, strict=True)])
+    names = np.unique(units)
+    of_unit = np.array([labels[units == u][0] for u in names])
+    for u, label in zip(names, rng.permutation(of_unit), strict=True):
+        out[units == u] = label
     return out

@@ -12,6 +12,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -40,10 +41,12 @@ class Entry:
     frame: int | None = None
     group: str | None = None
     batch: str | None = None
+    shown: str = ""  # the file below the folder, or as the table names it
 
     @property
     def name(self) -> str:
-        return self.path.name if self.frame is None else f"{self.path.name}[{self.frame}]"
+        file = self.shown or self.path.name
+        return file if self.frame is None else f"{file}[{self.frame}]"
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def from_folder(folder: Path, groups: str | None) -> list[Entry]:
             "a study compares two populations, one sub-folder each"
         )
     entries = [
-        Entry(path, label)
+        Entry(path, label, shown=path.relative_to(folder).as_posix())
         for label in labels
         for path in sorted((folder / label).rglob("*"))
         if _is_scan_file(path, folder)
@@ -122,7 +125,9 @@ def from_table(table: Path) -> list[Entry]:
         if frame is not None and not frame.isdigit():
             raise StudyError(f"{table}: line {i}: frame is {frame!r}; it counts from 0")
         group, batch = row.get("group") or None, row.get("batch") or None
-        entries.append(Entry(table.parent / row["file"], row["label"], int(frame) if frame else None, group, batch))
+        entries.append(
+            Entry(table.parent / row["file"], row["label"], int(frame) if frame else None, group, batch, row["file"])
+        )
     if any(e.group for e in entries) and not all(e.group for e in entries):
         raise StudyError(f"{table}: some rows have no group; give every row one, or none")
     return entries
@@ -150,10 +155,11 @@ def _with_groups(entries: list[Entry], folder: Path, groups: str | None) -> list
         return entries
     if Path(groups).is_file():
         known = {row["file"]: row for row in _rows(Path(groups), ("file", "group"))}
+        alone = Counter(e.path.name for e in entries)  # a bare file name is enough where it is the only one
         out = []
         for e in entries:
             below = e.path.relative_to(folder).as_posix()
-            row = known.get(below) or known.get(e.path.name)
+            row = known.get(below) or (known.get(e.path.name) if alone[e.path.name] == 1 else None)
             if row is None:
                 raise StudyError(
                     f"{groups}: does not list {below}; every scan needs its group, or --groups is left out"
@@ -219,12 +225,11 @@ def examples(
         classes = tuple(sorted(labels, key=lambda name: (name not in REFERENCES, name)))
     found, broken = [], []
     for path, wanted in _by_file(entries).items():
-        try:
-            scans = _scans(path, wanted, recipe, size)
-        except SharptipError as error:
-            broken += [(e.name, str(error)) for e in wanted]
-            continue
-        found += [Example(s, e.label, e.group or e.path.name) for e, s in zip(wanted, scans, strict=True)]
+        for e, scan in _each_scan(path, wanted, recipe, size):
+            if isinstance(scan, SharptipError):
+                broken.append((e.name, str(scan)))
+            else:
+                found.append(Example(scan, e.label, e.group or e.shown or e.path.name))
     return found, broken, tuple(classes)
 
 
@@ -260,12 +265,17 @@ def collect(
     images are one tile each, as they are. pixel_size: bring all images to these pixels (metres) first.
     Raises StudyError where nothing can be compared with what is left.
     """
+    if pixel_size is not None and not pixel_size > 0:
+        raise StudyError(f"--pixel-size {pixel_size:g} is no length; give metres, such as 4e-9")
     classes, names = choose_classes(entries, applied, reference)
     read, broken = _read_all(entries, recipe, size, on_image)
+    read, copies = _without_copies(read)
+    broken += copies
     for name in classes:
         if not any(r.entry.label == name for r in read):
-            reasons = "; ".join(f"{p}: {why}" for p, why in broken[:3])
-            raise StudyError(f"no scan of {name!r} could be used. {reasons}")
+            mine = {e.name for e in entries if e.label == name}
+            reasons = "; ".join(why for p, why in broken if p in mine)
+            raise StudyError(f"no scan of {name!r} could be used: {reasons[:600]}")
     target, side, notes = _common_pixels(read, tile, pixel_size)
     images = []
     for r in read:
@@ -288,20 +298,41 @@ def _read_all(
     read: list[_Read] = []
     broken: list[tuple[str, str]] = []
     for path, wanted in _by_file(entries).items():
-        try:
-            scans = _scans(path, wanted, recipe, size)
-            stamp = _stamp(path)
-        except SharptipError as error:
-            broken += [(e.name, str(error)) for e in wanted]
-            continue
-        for e, scan in zip(wanted, scans, strict=True):
+        for e, scan in _each_scan(path, wanted, recipe, size):
             try:
+                if isinstance(scan, SharptipError):
+                    raise scan
                 prepared = prepare(recipe, scan)
-                read.append(_Read(e, prepared.channels, prepared.pixel_size, stamp))
+                read.append(_Read(e, prepared.channels, prepared.pixel_size, _stamp(path)))
             except SharptipError as error:
                 broken.append((e.name, str(error)))
             on_image(len(read) + len(broken), len(entries))
     return read, broken
+
+
+def _each_scan(
+    path: Path, wanted: Sequence[Entry], recipe: Recipe, size: io.Size
+) -> list[tuple[Entry, xr.Dataset | SharptipError]]:
+    """Each entry of a file with its scan, or with why there is none; one missing frame costs that frame alone."""
+    try:
+        return list(zip(wanted, _scans(path, wanted, recipe, size), strict=True))
+    except SharptipError as error:
+        if len(wanted) == 1:
+            return [(wanted[0], error)]
+    return [pair for e in wanted for pair in _each_scan(path, [e], recipe, size)]
+
+
+def _without_copies(read: Sequence[_Read]) -> tuple[list[_Read], list[tuple[str, str]]]:
+    """Each file once: a copy on the other side of a split would be a test on what was learned."""
+    first: dict[str, str] = {}
+    kept, copies = [], []
+    for r in read:
+        if r.entry.frame is None and r.digest in first:
+            copies.append((r.entry.name, f"the same bytes as {first[r.digest]}"))
+            continue
+        first[r.digest] = r.entry.name
+        kept.append(r)
+    return kept, copies
 
 
 def _scans(path: Path, wanted: Sequence[Entry], recipe: Recipe, size: io.Size) -> list[xr.Dataset]:
@@ -317,6 +348,7 @@ def _scans(path: Path, wanted: Sequence[Entry], recipe: Recipe, size: io.Size) -
     return [fitting[0]] * len(wanted)
 
 
+@lru_cache(maxsize=1)  # the frames of one file follow one another
 def _stamp(path: Path) -> str:
     """SHA-256 of a file; of a folder (zarr), of all its files in order."""
     out = hashlib.sha256()
@@ -387,5 +419,5 @@ def _image(r: _Read, recipe: Recipe, target: tuple[float, float] | None, side: i
         larger = (pixels_now[0] * shrink, pixels_now[1] * shrink)
         height = resample(height, pixels_now, larger)
         pixels = larger if pixels else None
-    group = r.entry.group or r.entry.path.name
+    group = r.entry.group or r.entry.shown or r.entry.path.name
     return Image(r.entry, group, height.astype(np.float32), pixels, tiles, r.channels.shape[1:], r.pixel_size, r.digest)  # type: ignore[arg-type]

@@ -24,6 +24,10 @@ def metrics(
 ) -> dict[str, Any]:
     """Everything a program may want to read, in plain values; NaN becomes null."""
     c = study.collection
+    ours = {
+        "tile_accuracy": found["test"]["tile_accuracy"],
+        "random_forest_tile_accuracy": found["baselines"]["random_forest"]["tile_accuracy"],
+    }
     return _clean(
         {
             "real": real,
@@ -57,8 +61,8 @@ def metrics(
             },
             "unlike_training": why["unlike"].get("names", []),
             "claims": [
-                {"metric": k.metric, "claimed": k.value, "source": k.source, "of": k.note,
-                 "ours": found["test"]["tile_accuracy"], "ours_on": "real scans" if real else "simulated scans"}
+                {"metric": k.metric, "claimed": k.value, "source": k.source, "of": k.note, "ours": ours.get(k.metric),
+                 "ours_on": "these real scans" if real else "these simulated scans"}
                 for k in claims
             ],
             "warnings": warnings(study, found, why),
@@ -92,9 +96,15 @@ def warnings(study: Study, found: dict[str, Any], why: dict[str, Any]) -> list[s
         )
     if c.broken:
         said.append(f"{len(c.broken)} scan(s) could not be used and are left out; the list is under Provenance.")
+    said += _elsewhere(found)
     p = found["permutation"]["network_balanced_accuracy"]
-    if len(p) > 1 and np.mean(p) > 0.75:
-        said.append("With shuffled labels the network still reaches more than 75 %: something leaks into the test.")
+    if p and np.mean(p) > 0.8:
+        said.append("With shuffled labels the network still reaches more than 80 %: something leaks into the test.")
+    if np.isfinite(test["auroc"]) and test["auroc"] - test["balanced_accuracy"] > 0.15:
+        said.append(
+            f"The network orders the test images better than it names them (AUROC {test['auroc']:.2f}): its threshold "
+            "of one half does not fit the groups of the test."
+        )
     far = why["unlike"].get("names", [])
     if far and len(far) > max(1, 0.05 * why["unlike"]["asked"]):
         said.append(
@@ -102,6 +112,18 @@ def warnings(study: Study, found: dict[str, Any], why: dict[str, Any]) -> list[s
             f"the first are {', '.join(far[:3])}. Their answers are guesses."
         )
     return said
+
+
+def _elsewhere(found: dict[str, Any]) -> list[str]:
+    """Batches about which a network that learned on another one only guesses."""
+    pairs = found["cross_batch"].get("pairs", {})
+    failed = [name for name, r in pairs.items() if "interval95" in r and r["interval95"][0] <= 0.5]
+    if not failed:
+        return []
+    return [
+        f"Asked about another batch the network only guesses, or worse ({'; '.join(failed)}): what it learned belongs "
+        "to a batch, and need not hold on another day."
+    ]
 
 
 def _confounded(study: Study) -> list[str]:
@@ -122,8 +144,9 @@ def _confounded(study: Study) -> list[str]:
     return said
 
 
-def write_tables(folder: Path, study: Study, found: dict[str, Any]) -> None:
-    """scans.csv: every file and its fate; predictions.csv: every test image and what each learner said of it."""
+def write_tables(folder: Path, study: Study, found: dict[str, Any], why: dict[str, Any]) -> None:
+    """scans.csv: every file and its fate; predictions.csv: every image that was judged, and what each learner
+    said of it (probability of the second population; the baselines judge test images only)."""
     c = study.collection
     split = {int(study.compared[i]): name for name, part in (("learn", study.dev), ("test", study.test)) for i in part}
     rows: list[list[Any]] = [
@@ -143,6 +166,9 @@ def write_tables(folder: Path, study: Study, found: dict[str, Any]) -> None:
     for i, name in enumerate(test.names):
         said = [f"{s[i]:.4f}" for s in scores]
         table.append([name, c.classes[test.labels[i]], test.groups[i], *said])
+    for population, r in why["applied"].items():
+        for i, score in zip(c.of(population), r.get("scores", []), strict=False):
+            table.append([c.images[i].entry.name, population, c.images[i].group, f"{score:.4f}", "", ""])
     _write_csv(folder / "predictions.csv", table)
 
 

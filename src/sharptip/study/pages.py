@@ -93,10 +93,8 @@ def _lede(study: Study, values: dict[str, Any]) -> str:
         said += "That is worse than guessing: what is learned from some groups is wrong for others."
     elif every[0] > chance:
         said += f"The test alone does not exclude guessing ({_percent(chance)}). "
-        said += (
-            f"Asked about every image once, always by a network that had not seen its {_groups(study, 1)}, it is right "
-        )
-        said += f"on {_percent(outer['image_accuracy'])} ({_percent(every[0])} to {_percent(every[1])}): "
+        said += f"Checked on every image once, always with a network that had not seen its {_groups(study, 1)}, "
+        said += f"it is right on {_percent(outer['image_accuracy'])} ({_percent(every[0])} to {_percent(every[1])}): "
         said += f"{a} and {b} differ."
     else:
         said += f"That does not exclude guessing ({_percent(chance)})"
@@ -109,6 +107,12 @@ def _lede(study: Study, values: dict[str, Any]) -> str:
     if other >= test["image_accuracy"]:
         how = "better" if other > test["image_accuracy"] else "as well"
         said += f" The {BASELINES[best]} does {how} ({_percent(other)})."
+    for name, r in values["applied"].items():
+        if r.get("fraction") is not None:
+            said += f" Of the {name}, {_percent(r['fraction'])} are called {a} ({_percent(r['interval95'][0])} to "
+            said += f"{_percent(r['interval95'][1])}), of the {a} in the test {_percent(r['fraction_of_reference'])}."
+            if r["equivalence"].get("equivalent") is False:
+                said += f" That they are like the {a} is not shown."
     if not values["real"]:
         said += " These scans are simulated: the numbers say that the software works, and nothing about any sample."
     return said
@@ -278,8 +282,7 @@ def _learning(study: Study, found: dict[str, Any]) -> Section:
         blocks.append(
             Picture(
                 figures.learning_curve_figure(drawn),
-                "Balanced accuracy on validation images against the number of images learned from; bands are the "
-                "spread over random groupings, dashes a power law carried on.",
+                "Balanced accuracy on validation images against the number of images learned from",
                 "Learning curves of network, forest and morphology",
             )
         )
@@ -291,6 +294,8 @@ def _curve(images: list[int], values: list[list[float]]) -> figures.Curve:
     spread = [1.96 * float(np.std(v, ddof=1)) / np.sqrt(len(v)) if len(v) > 1 else 0.0 for v in values]
     low = [max(0.0, m - s) for m, s in zip(means, spread, strict=True)]
     high = [min(1.0, m + s) for m, s in zip(means, spread, strict=True)]
+    if len(images) < 4 or min(len(v) for v in values) < 2:  # too little to be carried on
+        return figures.Curve(images, means, low, high)
     further = [images[-1], 2 * images[-1], 4 * images[-1]]
     return figures.Curve(images, means, low, high, (further, [float(v) for v in extrapolate(images, means, further)]))
 
@@ -503,7 +508,25 @@ def _where(study: Study, why: dict[str, Any], values: dict[str, Any]) -> Section
         f"known for simulated scans only: evidence for {c.classes[0]} against the holes that were drawn."
     )
     blocks.append(Table(columns, rows, "Do the maps mean anything?", note=note))
+    doubts = _map_doubts(values["explanation"])
+    if doubts:
+        blocks.append(Warning(f"These maps are not to be read as reasons: {'; '.join(doubts)}."))
     return Section("Where on the images", blocks)
+
+
+def _map_doubts(explanation: dict[str, Any]) -> list[str]:
+    """Which checks the class activation maps fail, in words."""
+    said = []
+    for key, name in (("review", "the review's"), ("grad_cam", "Grad-CAM's")):
+        e = explanation[key]
+        low, truth = e["deletion_area"][1], e["agreement_with_true_holes"]
+        if low is None or low <= 0:
+            said.append(f"{name} mark nothing that the network needs")
+        if truth and None not in truth and truth[1] <= 0.55 and truth[2] >= 0.45:
+            said.append(f"{name} do not find the true holes")
+        if e["left_after_randomising"] is not None and abs(e["left_after_randomising"]) > 0.5:
+            said.append(f"{name} hardly depend on what was learned")
+    return said
 
 
 def _protocol(study: Study, found: dict[str, Any], values: dict[str, Any]) -> Section:

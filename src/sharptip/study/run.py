@@ -68,7 +68,8 @@ class Study:
         self.data = self._data(compared)
         self.compared = compared
         rng = np.random.default_rng(seed_of(protocol.seed, "holdout"))
-        self.dev, self.test = holdout(self.data.groups, self.data.labels, protocol.holdout, rng)
+        called = np.array(collection.classes)[self.data.labels]
+        self.dev, self.test = holdout(self.data.groups, called, protocol.holdout, rng)
         apart(self.data.groups, self.dev, self.test)
 
     def _data(self, chosen: np.ndarray) -> Data:
@@ -399,7 +400,7 @@ def _group_accuracy(scores: np.ndarray, d: Data) -> float:
 def _folded_morphology(d: Data, labels: np.ndarray, seed: int) -> float:
     """Balanced accuracy of the morphology baseline in cross-validation by group."""
     scores = np.full(len(d), np.nan)
-    for learn, ask in folds(d.groups, d.labels, 5, np.random.default_rng(seed)):
+    for learn, ask in folds(d.groups, labels, 5, np.random.default_rng(seed)):
         if len(set(labels[learn])) == 2:
             scores[ask] = learners.morphology_scores(d.features[learn], labels[learn], [], d.features[ask], seed)
     known = np.isfinite(scores)

@@ -38,7 +38,7 @@ def explain(study: Study, found: dict[str, Any], truth: Path | None) -> dict[str
     return {
         "maps": feature_map_findings(study, maps["means"]),
         "example": _example_maps(study, net),
-        "applied": applied(study, net, maps["means"]),
+        "applied": applied(study, net, maps["means"], found["test"]["scores"]),
         "cam": cams,
         "unlike": unlike(study),
     }
@@ -82,7 +82,7 @@ def _plain(c: Comparison) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def applied(study: Study, net: Any, means: np.ndarray) -> dict[str, dict[str, Any]]:
+def applied(study: Study, net: Any, means: np.ndarray, tested: np.ndarray) -> dict[str, dict[str, Any]]:
     """Each applied population: how much of it is called like the reference, and whether it is equivalent to it."""
     c = study.collection
     groups = np.array([i.group for i in c.images])
@@ -90,6 +90,7 @@ def applied(study: Study, net: Any, means: np.ndarray) -> dict[str, dict[str, An
     a, b = c.of(c.classes[0]), c.of(c.classes[1])
     effects = [abs(welch(means[a, k], means[b, k]).effect) for k in range(means.shape[1])]
     k = int(np.argmax(np.where(np.isfinite(effects), effects, 0)))
+    reference = tested[study.data.labels[study.test] == 0]
     out = {}
     for name in c.applied:
         chosen = c.of(name)
@@ -103,6 +104,7 @@ def applied(study: Study, net: Any, means: np.ndarray) -> dict[str, dict[str, An
         out[name] = {
             "fraction": float(like.mean()),
             "interval95": interval(like, groups[chosen]),
+            "fraction_of_reference": float((reference < 0.5).mean()),  # its yardstick: test images of the reference
             "tile_fraction": float((scores < 0.5).mean()),
             "n": len(chosen),
             "n_groups": len(set(groups[chosen])),

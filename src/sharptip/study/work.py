@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -28,9 +29,10 @@ class Work:
     Raises StudyError where `folder` holds files of another kind, which are not touched.
     """
 
-    def __init__(self, folder: Path, key: str, on_unit: Callable[[str, bool], object] | None = None) -> None:
+    def __init__(self, folder: Path, key: str, on_unit: Callable[[str], object] | None = None) -> None:
         self.folder = folder
-        self.on_unit = on_unit or (lambda name, found: None)
+        self.on_unit = on_unit or (lambda name: None)
+        self.saved = 0.0  # seconds of earlier runs whose work was found
         mark = folder / "key.json"
         try:
             same = json.loads(mark.read_text())["key"] == key
@@ -40,7 +42,7 @@ class Work:
             visible = [p for p in folder.iterdir() if not p.name.startswith(".")]  # a killed write leaves a hidden one
             if visible and not mark.exists():
                 raise StudyError(f"{folder}: holds files that no study made; choose another --out")
-            for old in [*folder.glob("*.npz"), *folder.glob("*.state"), *folder.glob("seconds.txt")]:
+            for old in [*folder.glob("*.npz"), *folder.glob("*.state")]:
                 old.unlink()
         write_text(mark, json.dumps({"key": key}))
 
@@ -52,16 +54,18 @@ class Work:
         kept = self.folder / f"{_file_name(name)}.npz"
         found = _load(kept)
         if found is None:
+            begun = time.perf_counter()
             state = self.folder / f"{_file_name(name)}.state"
             result = make(state)
+            result["unit_seconds"] = time.perf_counter() - begun
             write_whole(kept, lambda path: _save(path, result))
             state.unlink(missing_ok=True)
             found = _load(kept)
             assert found is not None
-            self.on_unit(name, False)
         else:
-            self.on_unit(name, True)
-        return found
+            self.saved += found["unit_seconds"]
+        self.on_unit(name)
+        return {k: v for k, v in found.items() if k != "unit_seconds"}
 
 
 def seed_of(seed: int, name: str) -> int:
