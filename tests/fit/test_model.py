@@ -161,7 +161,7 @@ def test_refusals_name_the_thing_and_the_next_move(model):
         with pytest.raises(ModelError, match=says):
             Model(STRIPES, **{name: value})
     with pytest.raises(ModelError, match="cannot be built"):
-        Model("tell_apart", architecture="architecture 9", examples=4).fit()
+        Model("tell_apart", architecture="architecture 9", examples=12).fit()
     with pytest.raises(ScanError, match="a scan is an xarray"):
         model.predict(np.zeros((40, 40)))
     level = Model("tell_apart", examples=8, epochs=1, tile=96, trees=2).fit()
