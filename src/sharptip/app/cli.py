@@ -464,8 +464,10 @@ def _summary(values: dict[str, Any], out: Path) -> str:
         lines.append(f"  {name.replace('_', ' ')}: {r['image_accuracy']:.1%}")
     for name, r in values["applied"].items():
         if r.get("fraction") is not None:
+            low, high = r["interval95"]
             lines.append(
-                f"  {name}: {r['fraction']:.0%} of {r['n']} images called {a}; {r['equivalence'].get('verdict', '')}"
+                f"  {name}: {r['fraction']:.0%} of {r['n']} images called {a} ({low:.0%} to {high:.0%}), of the {a} in "
+                f"the test {r['fraction_of_reference']:.0%}; {r['equivalence'].get('verdict', '')}"
             )
     lines += [f"  ! {w}" for w in values["warnings"]]
     return "\n".join([*lines, f"{out / 'report.html'}  ({values['seconds']:.0f} s)"])
