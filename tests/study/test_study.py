@@ -35,7 +35,7 @@ def folder(tmp_path_factory):
 
 def run(folder, out, **options):
     return compare(
-        folder / "scans", out, apply=["treated"], groups=str(folder / "groups.csv"), protocol="smoke", simulated=True,
+        folder / "scans", out, apply=["treated"], groups=str(folder / "groups.csv"), protocol="smoke",
         truth=folder / "truth", **options,
     )  # fmt: skip
 

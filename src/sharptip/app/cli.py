@@ -299,7 +299,7 @@ def train(
     with _Bar("training") as bar:
         model.fit(examples, seed, lambda history: bar.to("training", len(history.loss), model.options["epochs"]))
     model.save(out)
-    typer.echo(f"{out}: learned from {model.card['n_examples']} {'real' if data else 'simulated'} scans")
+    typer.echo(f"{out}: learned from {model.card['n_examples']} {'real' if model.card['real'] else 'simulated'} scans")
 
 
 @app.command()
@@ -357,6 +357,7 @@ def score(
     """How good a model is on scans that it has not seen, beside its baselines and the published claims."""
     import numpy as np
 
+    from ..core.history import is_simulated
     from ..fit.model import Model
 
     if Path(model).exists():
@@ -371,11 +372,12 @@ def score(
             raise StudyError(f"recipe {loaded.recipe.name!r} has no simulator; give --data")
         streams = np.random.SeedSequence((seed, 1)).spawn(loaded.options["examples"])
         examples = [loaded.recipe.example(np.random.default_rng(s), loaded.options) for s in streams]
-    table = loaded.score(examples, real=data is not None)
+    real = not any(is_simulated(e.scan) for e in examples)
+    table = loaded.score(examples, real=real)
     if as_json:
         rows = json.loads(table.to_json(orient="records"))
         n_groups = len({e.group for e in examples})
-        typer.echo(json.dumps({"recipe": loaded.recipe.name, "real": data is not None, "n_images": len(examples),
+        typer.echo(json.dumps({"recipe": loaded.recipe.name, "real": real, "n_images": len(examples),
                                "n_groups": n_groups, "rows": rows}))  # fmt: skip
         return
     typer.echo(table.to_string(index=False, float_format=lambda v: f"{v:.3g}", na_rep=""))

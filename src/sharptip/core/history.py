@@ -42,6 +42,11 @@ def steps(scan: xr.Dataset) -> list[dict[str, Any]]:
     return listed
 
 
+def is_simulated(scan: xr.Dataset) -> bool:
+    """Whether the scan was drawn and not measured: its history says so, through every format that keeps it."""
+    return any(str(s.get("step", "")).startswith("simulate") for s in steps(scan))
+
+
 def remember(before: xr.Dataset, after: xr.Dataset, name: str, options: dict[str, Any]) -> xr.Dataset:
     """`after` with the history of `before` and one entry more."""
     out = after.copy(deep=False)

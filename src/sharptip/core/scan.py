@@ -21,7 +21,7 @@ from .errors import ChannelError, ScanError, UnitError
 from .grid import Grid
 from .history import entry, steps
 from .names import UNITS
-from .units import ARBITRARY, DIMENSIONLESS, PIXEL, is_si, to_si
+from .units import ARBITRARY, PIXEL, is_si, to_si
 
 
 def from_grid(grid: Grid, source: str = "", format: str = "") -> xr.Dataset:
@@ -172,4 +172,4 @@ def _plain(value: object) -> object:
     return str(value)
 
 
-__all__ = ["DIMENSIONLESS", "channel", "check", "from_grid", "label", "pixel_size", "scan_of"]
+__all__ = ["channel", "check", "from_grid", "label", "pixel_size", "scan_of"]

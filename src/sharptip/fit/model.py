@@ -20,7 +20,7 @@ import xarray as xr
 
 from ..core import registry
 from ..core.errors import ModelError, ScanError
-from ..core.history import remember
+from ..core.history import is_simulated, remember
 from ..core.scan import label
 from ..data.split import holdout
 from . import score as scoring
@@ -63,7 +63,7 @@ class Model:
         pixels = [p.pixel_size for p in prepared if p.pixel_size]
         sides = [min(p.channels.shape[1:]) for p in prepared]
         self.card = {
-            "real": scans is not None,
+            "real": not any(is_simulated(e.scan) for e in examples) and scans is not None,
             "seed": seed,
             "n_examples": len(examples),
             "n_groups": len({e.group for e in examples}),

@@ -66,6 +66,7 @@ def compare(
         entries, chosen, tile=protocol.tile, applied=apply, reference=reference, size=size, pixel_size=pixel_size,
         on_image=lambda done, of: tell("reading", done, of),
     )  # fmt: skip
+    simulated = simulated or collection.simulated
     done = [0]
 
     def on_unit(name: str) -> None:

@@ -20,6 +20,7 @@ import xarray as xr
 
 from .. import io
 from ..core.errors import ReadError, SharptipError, StudyError
+from ..core.history import is_simulated
 from ..core.scan import label as called
 from ..data.tiles import resample
 from ..fit.prepare import prepare, to_tiles
@@ -77,6 +78,7 @@ class Collection:
     unit: str
     channel: str
     warnings: tuple[str, ...] = field(default=())
+    simulated: bool = False  # one scan at least was drawn and not measured
 
     def of(self, *labels: str) -> np.ndarray:
         """Indices of the images with one of these labels."""
@@ -246,6 +248,7 @@ class _Read:
     channels: np.ndarray
     pixel_size: tuple[float, float] | None
     digest: str
+    simulated: bool
 
 
 def collect(
@@ -287,7 +290,7 @@ def collect(
     grouped = any(r.entry.group for r in read) or max(counts.values()) > 1
     return Collection(
         tuple(images), classes, names, tuple(broken), grouped, side, target, recipe.eats[0].unit, recipe.eats[0].name,
-        tuple(notes),
+        tuple(notes), any(r.simulated for r in read),
     )  # fmt: skip
 
 
@@ -303,7 +306,7 @@ def _read_all(
                 if isinstance(scan, SharptipError):
                     raise scan
                 prepared = prepare(recipe, scan)
-                read.append(_Read(e, prepared.channels, prepared.pixel_size, _stamp(path)))
+                read.append(_Read(e, prepared.channels, prepared.pixel_size, _stamp(path), is_simulated(scan)))
             except SharptipError as error:
                 broken.append((e.name, str(error)))
             on_image(len(read) + len(broken), len(entries))
