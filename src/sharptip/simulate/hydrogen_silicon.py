@@ -331,7 +331,7 @@ def _measured(rng: np.random.Generator, z: np.ndarray, about: Conditions, bad: s
         z = _unstable(rng, z)
     z = lag(z, *about.lag)
     z = z + about.noise * coloured(rng, z.shape, about.colour)
-    z += (about.line * rng.standard_normal(lines))[:, None]
+    z += about.line * rng.standard_normal((lines, 1))
     rate = max(about.glitches, 0.03) if bad in ("glitches", "crash") else about.glitches
     tall = float(rng.uniform(0.3e-9, 5e-9)) if bad in ("glitches", "crash") else about.glitch
     for line in np.flatnonzero(rng.random(lines) < rate):
