@@ -322,7 +322,9 @@ def test_damaged_archives_are_refused(tmp_path):
     for _ in range(60):
         bad = bytearray(good)
         bad[int(rng.integers(len(good)))] ^= 1 << int(rng.integers(8))
-        (tmp_path / "b.npz").write_bytes(bytes(bad[: int(rng.integers(1, len(bad) + 1))] if rng.random() < 0.5 else bad))
+        (tmp_path / "b.npz").write_bytes(
+            bytes(bad[: int(rng.integers(1, len(bad) + 1))] if rng.random() < 0.5 else bad)
+        )
         try:
             assert len(examples_of(tmp_path / "b.npz", WAVES)[0]) == 6
         except (ReadError, StudyError):

@@ -46,7 +46,8 @@ class FrameClassifier(nn.Module):
     """Frames (n, channels, y, x) → logits (n, outputs), of any size from 16 pixels on.
 
     width: maps of the first stage; each later one has twice as many on a quarter of the pixels. blocks: residual blocks
-    of each stage. dropout: before the output.
+    of each stage. dropout: before the output. contrast, along: whether it sees the local contrast, and looks along the
+    lines; without, it is a plain residual network.
     """
 
     def __init__(
@@ -56,24 +57,27 @@ class FrameClassifier(nn.Module):
         width: int = 16,
         blocks: Sequence[int] = (1, 2, 2, 2),
         dropout: float = 0.2,
+        contrast: bool = True,
+        along: bool = True,
         seed: int | None = None,
     ):
         super().__init__()
         self.channels, self.outputs, self.width = channels, outputs, width
-        self.blocks, self.dropout = tuple(blocks), dropout
+        self.blocks, self.dropout, self.contrast, self.along = tuple(blocks), dropout, contrast, along
         if seed is not None:
             torch.manual_seed(seed)
-        self.stem = nn.Conv2d(2 * channels, width, 5, 2, 2, bias=False)
+        self.stem = nn.Conv2d((1 + contrast) * channels, width, 5, 2, 2, bias=False)
         self.stem_norm = nn.BatchNorm2d(width)
         widths = [width << k for k in range(len(self.blocks))]
         before = width
         for k, (maps, count) in enumerate(zip(widths, self.blocks, strict=True), 1):
             stage = [Block(before if j == 0 else maps, maps, 2 if k > 1 and j == 0 else 1) for j in range(count)]
             self.add_module(f"stage{k}", nn.Sequential(*stage))
-            self.add_module(f"lines{k}", nn.Conv1d(maps, LINE_FEATURES, ALONG, padding=ALONG // 2))
+            if along:
+                self.add_module(f"lines{k}", nn.Conv1d(maps, LINE_FEATURES, ALONG, padding=ALONG // 2))
             before = maps
         self.drop = nn.Dropout(dropout)
-        self.embedding_size = 2 * before + 2 * LINE_FEATURES * len(widths)
+        self.embedding_size = 2 * before + along * 2 * LINE_FEATURES * len(widths)
         self.output = nn.Linear(self.embedding_size, outputs)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -81,18 +85,20 @@ class FrameClassifier(nn.Module):
     def config(self) -> dict[str, Any]:
         """Everything `build` needs to make this network again, as plain JSON values."""
         return {"kind": "FrameClassifier", "channels": self.channels, "outputs": self.outputs, "width": self.width,
-                "blocks": list(self.blocks), "dropout": self.dropout}  # fmt: skip
+                "blocks": list(self.blocks), "dropout": self.dropout, "contrast": self.contrast, "along": self.along}  # fmt: skip
 
     def walk(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Every intermediate as (name, tensor): stage1 (n, width, y/2, x/2), …, embedding (n, d), output."""
-        x = torch.cat([x, local_contrast(x)], 1).contiguous(memory_format=torch.channels_last)
+        x = torch.cat([x, local_contrast(x)], 1) if self.contrast else x
+        x = x.contiguous(memory_format=torch.channels_last)
         x = F.relu(self.stem_norm(self.stem(x)))
         along = []
         for k in range(1, len(self.blocks) + 1):
             x = getattr(self, f"stage{k}")(x)
             yield f"stage{k}", x
-            seen = F.relu(getattr(self, f"lines{k}")(x.mean(3)))  # (n, LINE_FEATURES, lines)
-            along += [seen.amax(2), seen.mean(2)]
+            if self.along:
+                seen = F.relu(getattr(self, f"lines{k}")(x.mean(3)))  # (n, LINE_FEATURES, lines)
+                along += [seen.amax(2), seen.mean(2)]
         embedding = torch.cat([x.mean((2, 3)), x.amax((2, 3)), *along], 1)
         yield "embedding", embedding
         yield "output", self.output(self.drop(embedding))

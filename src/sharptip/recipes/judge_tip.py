@@ -32,8 +32,10 @@ def network(options: Options) -> Any:
     """A residual network that looks along the scan lines too, one logit per attribute."""
     from ..nets import FrameClassifier
 
-    return FrameClassifier(outputs=len(options["classes"]), width=options["width"], dropout=options["dropout"],
-                           blocks=(1, 1, 1, 1))  # fmt: skip
+    return FrameClassifier(
+        outputs=len(options["classes"]), width=options["width"], blocks=(1, 1, 1, 1), dropout=options["dropout"],
+        contrast=options["contrast"], along=options["along"],
+    )  # fmt: skip
 
 
 def forest(options: Options) -> Any:
@@ -64,6 +66,7 @@ RECIPE = Recipe(
     ),
     options={
         "tile": 96, "examples": 4000, "epochs": 20, "batch": 64, "lr": 3e-3, "weight_decay": 0.05, "dropout": 0.2,
-        "schedule": "cosine", "precision": "bf16", "members": 3, "symmetric": True, "width": 16, "trees": 200,
+        "schedule": "cosine", "precision": "bf16", "members": 3, "symmetric": True, "width": 16, "contrast": True, "along": True,
+        "trees": 200,
     },
 )  # fmt: skip
