@@ -8,10 +8,9 @@ from sharptip.nets import Ensemble, FrameClassifier, LineClassifier, build
 from sharptip.nets.frame_classifier import local_contrast, running_mean
 
 
-@pytest.mark.parametrize(
-    "net", [FrameClassifier(outputs=3, width=4, seed=0), LineClassifier(outputs=3, width=4, seed=0)]
-)
-def test_rebuilt_from_its_config(net):
+@pytest.mark.parametrize("kind", [FrameClassifier, LineClassifier])
+def test_rebuilt_from_its_config(kind):
+    net = kind(outputs=3, width=4, seed=0)
     x = torch.randn(2, 1, 40, 48, generator=torch.Generator().manual_seed(0))
     again = build(net.config)
     again.load_state_dict(net.state_dict())

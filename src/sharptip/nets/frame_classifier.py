@@ -85,7 +85,8 @@ class FrameClassifier(nn.Module):
     def config(self) -> dict[str, Any]:
         """Everything `build` needs to make this network again, as plain JSON values."""
         return {"kind": "FrameClassifier", "channels": self.channels, "outputs": self.outputs, "width": self.width,
-                "blocks": list(self.blocks), "dropout": self.dropout, "contrast": self.contrast, "along": self.along}  # fmt: skip
+                "blocks": list(self.blocks), "dropout": self.dropout, "contrast": self.contrast,
+                "along": self.along}  # fmt: skip
 
     def walk(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Every intermediate as (name, tensor): stage1 (n, width, y/2, x/2), …, embedding (n, d), output."""

@@ -19,6 +19,7 @@ from .frame_classifier import running_mean
 
 CONTRAST = 17  # pixels along a line over which the local mean is taken
 DILATIONS = (1, 2, 4, 8)  # lines between those that a convolution back in time compares: 31 lines in all
+STEPS = 4  # numbers that say how a line differs from the one above it
 PAST = 9  # lines, this one included, over which the local spread is taken
 
 
@@ -48,12 +49,13 @@ class LineClassifier(nn.Module):
         self.outputs, self.width, self.memory, self.dropout = outputs, width, memory, dropout
         if seed is not None:
             torch.manual_seed(seed)
-        self.stem = CausalConv2d(2, width, stride=3, kernel=5)
+        self.stem = CausalConv2d(3, width, stride=3, kernel=5)
         self.stage1 = CausalConv2d(width, 2 * width, stride=2)
-        self.stage2 = CausalConv2d(2 * width, 2 * width, dilation=2)
-        self.stage3 = CausalConv2d(2 * width, 4 * width, stride=2, dilation=2)
-        self.stage4 = CausalConv2d(4 * width, 4 * width, dilation=4)
-        self.line = nn.Conv1d(8 * width, memory, 1)
+        self.stage2 = CausalConv2d(2 * width, 4 * width, dilation=2)
+        self.stage3 = CausalConv2d(4 * width, 4 * width, stride=2, dilation=2)
+        self.stage4 = CausalConv2d(4 * width, 6 * width, dilation=4)
+        self.known = nn.BatchNorm1d(STEPS)
+        self.line = nn.Conv1d(12 * width + 4 * width + STEPS, memory, 1)
         self.past = nn.ModuleList([nn.Conv1d(memory, memory, 3, dilation=d) for d in DILATIONS])
         self.drop = nn.Dropout(dropout)
         self.output = nn.Linear(3 * memory, outputs)
@@ -67,12 +69,17 @@ class LineClassifier(nn.Module):
 
     def walk(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Every intermediate as (name, tensor): stage1 (n, maps, lines, x/6), …, lines (n, d, lines), output."""
-        x = torch.cat([x, line_contrast(x)], 1).contiguous(memory_format=torch.channels_last)
+        step = F.pad(x[:, :, 1:] - x[:, :, :-1], (0, 0, 1, 0))
+        known = self.known(line_steps(x, step))
+        x = torch.cat([x, line_contrast(x), step], 1).contiguous(memory_format=torch.channels_last)
         x = self.stem(x)
+        seen = [known]
         for name in ("stage1", "stage2", "stage3", "stage4"):
             x = getattr(self, name)(x)
             yield name, x
-        h = F.relu(self.line(torch.cat([x.mean(3), x.amax(3)], 1)))  # (n, memory, lines)
+            if name in ("stage1", "stage4"):
+                seen += [x.mean(3), x.amax(3)]
+        h = F.relu(self.line(torch.cat(seen, 1)))  # (n, memory, lines)
         for conv, dilation in zip(self.past, DILATIONS, strict=True):
             h = h + F.relu(conv(F.pad(h, (2 * dilation, 0))))
         number = torch.arange(1, h.shape[2] + 1, device=h.device, dtype=h.dtype)
@@ -95,6 +102,20 @@ class LineClassifier(nn.Module):
     def layer_names(self) -> list[str]:
         """Names that `activations` knows, first layer first."""
         return ["stage1", "stage2", "stage3", "stage4", "lines", "output"]
+
+
+def line_steps(x: Tensor, step: Tensor) -> Tensor:
+    """(n, STEPS, lines): how far each line is from the one above it, by itself and against the lines so far; how alike
+    the two are; how rough the line is along itself."""
+    size = step.abs().mean((1, 3)) + 0.01  # (n, lines)
+    number = torch.arange(1, size.shape[1] + 1, device=x.device)
+    usual = size.cumsum(1) / number
+    rough = F.pad(x[..., 1:] - x[..., :-1], (1, 0)).abs().mean((1, 3)) + 0.01
+    centred = x - x.mean(3, keepdim=True)
+    above = F.pad(centred[:, :, :-1], (0, 0, 1, 0))
+    norm = (centred.square().sum(3) * above.square().sum(3)).sqrt() + 1e-3
+    alike = ((centred * above).sum(3) / norm).mean(1)
+    return torch.stack([size.log(), (size / usual).log(), rough.log(), alike], 1)
 
 
 def line_contrast(x: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ RECIPE = Recipe(
     ),
     options={
         "tile": 96, "examples": 4000, "epochs": 20, "batch": 64, "lr": 3e-3, "weight_decay": 0.05, "dropout": 0.2,
-        "schedule": "cosine", "precision": "bf16", "members": 3, "symmetric": True, "width": 16, "contrast": True, "along": True,
-        "trees": 200,
+        "schedule": "cosine", "precision": "bf16", "members": 3, "symmetric": True, "width": 16,
+        "contrast": True, "along": True, "trees": 200,
     },
 )  # fmt: skip
