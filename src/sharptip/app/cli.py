@@ -325,9 +325,7 @@ def predict(
     rows, failed = [], 0
     for file in files:
         try:
-            unit = "arb" if port.arbitrary else port.unit
-            about = {"channel": port.name, "unit": unit} if size is not None else {}
-            for scan in io.scans(file, size=_size(size), **about):
+            for scan in io.scans(file, **_about(port, size)):
                 answer = loaded.predict(scan)
                 rows.append({"file": str(file), "scan": label(scan), **_answer(answer)})
                 if out is not None:
@@ -344,6 +342,41 @@ def predict(
             typer.echo("\t".join([row["file"], row["answer"], *chances]))
     if failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def explain(
+    model: Annotated[str, typer.Argument(help="A model, NAME.sharptip, or a recipe whose trained model ships.")],
+    file: Annotated[Path, typer.Argument(help="A scan as the instrument wrote it.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The figure, .png or .svg.")],
+    answer: Annotated[
+        str | None, typer.Option(help="Whose evidence is shown; the likeliest answer's, if left out.")
+    ] = None,
+    size: SizeOption = None,
+    patches: Annotated[int, typer.Option(min=2, help="Along the shorter side: how fine the map is.")] = 12,
+) -> None:
+    """Where on a scan is the evidence for an answer? Hides patch after patch and asks again."""
+    from .. import io
+    from ..core.scan import pixel_size
+    from ..explain.occlusion import occlusion
+    from ..fit.model import Model
+    from ..report.figures import evidence_figure
+    from ..report.style import save
+
+    loaded = Model.load(model) if model.endswith(".sharptip") else Model.trained(model)
+    scan = _first_fitting(io.scans(file, **_about(loaded.recipe.eats[0], size)), loaded.recipe)
+    found = occlusion(loaded, scan, answer, patches)
+    pixels = None if scan.attrs.get("size") == "unknown" else pixel_size(scan)
+    shown = scan
+    for step in loaded.recipe.clean:
+        shown = step(shown, channel=loaded.recipe.eats[0].name)
+    port = loaded.recipe.eats[0]
+    figure = evidence_figure(
+        shown[port.name].transpose("y", "x").values, found["evidence"].values, pixels, shown[port.name].attrs["units"],
+        f"{found.attrs['answer']}: {found.attrs['probability']:.0%}",
+    )  # fmt: skip
+    save(figure, out)
+    typer.echo(f"{out}: what speaks for {found.attrs['answer']!r} ({found.attrs['probability']:.1%}) in {file}")
 
 
 @app.command()
@@ -442,6 +475,17 @@ def _examples(recipe: Any, options: dict[str, Any], data: Path, groups: str | No
     for file, reason in broken:
         typer.echo(f"sharptip: left out {file}: {reason}", err=True)
     return found, classes
+
+
+def _about(port: Any, size: str | None) -> dict[str, Any]:
+    """What a file without a header is told about itself: its size, and what its numbers are taken for."""
+    unit = "arb" if port.arbitrary else port.unit
+    return {"size": _size(size), **({"channel": port.name, "unit": unit} if size is not None else {})}
+
+
+def _first_fitting(scans: list[Any], recipe: Any) -> Any:
+    """Of several scans in a file the first with the channel that is needed; else the first, to be refused by name."""
+    return next((s for s in scans if recipe.eats[0].name in s.data_vars), scans[0])
 
 
 def _drawn(model: Any, seed: int) -> list[Any]:
