@@ -1,7 +1,7 @@
 """Which regime has this drying nanoparticle film reached: liquid, holes, cells, labyrinth or islands? Or several?
 
-After Gordon et al., Nano Letters 20, 7688 (2020): lattice-gas simulations labelled by their Euler number teach a network
-that judges scans. There, artefacts are removed by a denoising autoencoder and scans of several regimes are found by the
+After Gordon et al., Nano Letters 20, 7688 (2020): lattice-gas simulations labelled by their Euler number teach a
+network that judges scans. There, artefacts are removed by a denoising autoencoder and scans of several regimes are found by the
 disagreement of small windows; here the network learns from scans with every artefact in them, and "mixed" is an answer
 of its own, learnt from films that meet along a smooth boundary. All of it is learnt from simulation.
 """

@@ -88,7 +88,7 @@ def energy(state: np.ndarray, gas: Gas) -> float:
 
 
 def exchange_table(gas: Gas) -> np.ndarray:
-    """Thresholds (2, 65): of condensing [0] and of evaporating [1] beside `a` liquid sites and `b` particles, at a + 16b.
+    """Thresholds (2, 65): of condensing [0] and evaporating [1] beside `a` liquid sites and `b` particles, at a + 16b.
 
     Taking a liquid site away costs ΔE = ε_ll·a + ε_nl·b + μ.
     """
