@@ -33,8 +33,8 @@ class ConvClassifier(nn.Module):
     padding: "valid" loses kernel − 1 pixels per block, "same" none. head: "flatten" keeps positions (and fixes the tile
     size); "gap" averages each map over the tile, so that any tile large enough fits; "spread" gives each map's average
     and its standard deviation from place to place, for tiles that may not be the same all over. norm: None, "batch" or
-    "group" (group statistics do not depend on the batch). dropout: after each dense layer, or before the output if there
-    is none. seed: of the initial weights; None draws from torch's global generator.
+    "group" (group statistics do not depend on the batch). dropout: after each dense layer, or before the output if
+    there is none. seed: of the initial weights; None draws from torch's global generator.
 
     Raises ValueError when the tile is too small for the number of blocks, or for an unknown option.
     """

@@ -1,9 +1,10 @@
 """Which regime has this drying nanoparticle film reached: liquid, holes, cells, labyrinth or islands? Or several?
 
-After Gordon et al., Nano Letters 20, 7688 (2020): lattice-gas simulations labelled by their Euler number teach a
-network that judges scans. There, artefacts are removed by a denoising autoencoder and scans of several regimes are found by the
-disagreement of small windows; here the network learns from scans with every artefact in them, and "mixed" is an answer
-of its own, learnt from films that meet along a smooth boundary. All of it is learnt from simulation.
+After Gordon et al., Nano Letters 2020 (reference 142 of the review, doi 10.3762/bjnano.12.66): lattice gases labelled by
+their Euler number teach a network that judges scans. There, a denoising autoencoder removes artefacts and scans of
+several regimes are found by the disagreement of small windows; here the network learns from scans with every artefact in them,
+and "mixed" is an answer of its own, learnt from films that meet along a smooth boundary. All of it is learnt from
+simulation.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ..data.augment import RAW_SCAN
 from ..fit.recipe import Claim, Example, Options, Port, Recipe
 from ..measure.regime import REGIMES, film_features, regime_of
 
-PAPER = "doi 10.1021/acs.nanolett.0c03213"
+PAPER = "doi 10.3762/bjnano.12.66, reference 142"
 MIXED = "mixed"
 
 
