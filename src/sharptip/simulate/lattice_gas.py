@@ -61,7 +61,7 @@ def lattice_gas(
     if state.ndim != 2 or state.shape[0] != state.shape[1] or not 3 <= len(state) < 2**15:
         raise ScanError(f"a lattice is square, of 3 × 3 to 32767 × 32767 sites; this one has shape {state.shape}")
     code = np.where(state == PARTICLE, _PARTICLE, state).astype(np.uint8).ravel()
-    particles = np.argwhere(state == PARTICLE).astype(np.uint64) * np.array([len(state), 1], np.uint64)
+    particles = np.argwhere(state == PARTICLE).astype(np.uint16)
     hops = round(gas.mobility * state.size) if len(particles) else 0
     seed = np.uint64(rng.integers(2**64, dtype=np.uint64))
     _loop()(code, len(state), particles, exchange_table(gas), hop_table(gas), hops, sweeps, seed)
@@ -88,13 +88,14 @@ def energy(state: np.ndarray, gas: Gas) -> float:
 
 
 def exchange_table(gas: Gas) -> np.ndarray:
-    """Thresholds (2, 65): of condensing [0] and evaporating [1] beside `a` liquid sites and `b` particles, at a + 16b.
+    """Thresholds (3, 65): of condensing [0], evaporating [1] and, for a particle, neither [2], beside
+    `a` liquid sites and `b` particles, at a + 16b.
 
     Taking a liquid site away costs ΔE = ε_ll·a + ε_nl·b + μ.
     """
     sums = np.arange(4 * _PARTICLE + 1)
     cost = gas.liquid_liquid * (sums % _PARTICLE) + gas.particle_liquid * (sums // _PARTICLE) + gas.mu
-    return _thresholds(np.stack([-cost, cost]), gas.kT)
+    return _thresholds(np.stack([-cost, cost, np.full(len(cost), np.inf)]), gas.kT)
 
 
 def hop_table(gas: Gas) -> np.ndarray:
@@ -141,29 +142,26 @@ def _loop() -> Callable[..., None]:
     @njit(nogil=True)
     def run(code, side, particles, exchange, hop, hops, sweeps, counter):
         n, last, number = uint64(side), uint64(side * (side - 1)), uint64(len(particles))
+        down, right = np.array([n - one, one, 0, 0], np.uint64), np.array([0, 0, n - one, one], np.uint64)
         for _ in range(sweeps):
             for _ in range(side * side):
                 counter += step
                 r = mixed(counter)
                 row, x = (((r >> uint64(48)) * n) >> uint64(16)) * n, (((r >> uint64(32)) & short) * n) >> uint64(16)
                 here = code[row + x]
-                if here <= 1 and (r & low) < exchange[here, around(code, row, x, n, last)]:
+                if (r & low) < exchange[min(here, 2), around(code, row, x, n, last)]:  # never for a particle
                     code[row + x] = 1 - here
             for _ in range(hops):
                 counter += step
                 r = mixed(counter)
-                k = ((r >> uint64(34)) * number) >> uint64(30)
-                row, x = particles[k, 0], particles[k, 1]
-                v, u = row, x
-                back = (r >> uint64(32)) & one
-                if (r >> uint64(33)) & one:
-                    v = (row - n if row > 0 else last) if back else (row + n if row < last else uint64(0))
-                else:
-                    u = (x - one if x > 0 else n - one) if back else (x + one if x < n - one else uint64(0))
-                if code[v + u] == 1:
-                    more = around(code, row, x, n, last) + uint64(66) - around(code, v, u, n, last)  # 51 − 1 + 16
+                k, way = ((r >> uint64(34)) * number) >> uint64(30), (r >> uint64(32)) & uint64(3)
+                y, x = uint64(particles[k, 0]), uint64(particles[k, 1])
+                v, u = y + down[way], x + right[way]
+                v, u = (v - n if v >= n else v), (u - n if u >= n else u)
+                if code[v * n + u] == 1:
+                    more = around(code, y * n, x, n, last) + uint64(66) - around(code, v * n, u, n, last)  # 51 − 1 + 16
                     if (r & low) < hop[more]:
-                        code[row + x], code[v + u] = 1, 16
+                        code[y * n + x], code[v * n + u] = 1, 16
                         particles[k, 0], particles[k, 1] = v, u
 
     return run
