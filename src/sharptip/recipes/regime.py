@@ -1,6 +1,6 @@
 """Which regime has this drying nanoparticle film reached: liquid, holes, cells, labyrinth or islands? Or several?
 
-After Gordon et al., Nano Letters 2020 (reference 142 of the review, doi 10.3762/bjnano.12.66): lattice gases, labelled by
+After Gordon et al., Nano Letters 2020 (reference 142 of the review, doi 10.3762/bjnano.12.66): lattice gases, named by
 their Euler number, teach a network that judges scans. There, a denoising autoencoder removes artefacts and scans of
 several regimes are found by the disagreement of small windows. Here the network learns from scans with every artefact
 in them, and "mixed" is an answer of its own, learnt from films that meet along a smooth boundary. All is simulated.

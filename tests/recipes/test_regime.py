@@ -1,0 +1,97 @@
+"""The recipe keeps the contract, says clearly what it cannot judge, and forgets size, gain and unit of length."""
+
+import numpy as np
+import pytest
+
+from sharptip import Model, check_recipe
+from sharptip.core.errors import ChannelError, ModelError, UnitError
+from sharptip.core.scan import pixel_size, scan_of
+from sharptip.measure.regime import REGIMES, regime_of
+from sharptip.recipes.regime import MIXED, RECIPE, example, state_of
+
+SMALL = {"examples": 60, "epochs": 5, "size": 48, "trees": 20}  # quick, and enough to beat chance
+OPTIONS = {"size": 48, "gaps": False, "mixed": 0.25}
+
+
+@pytest.fixture(scope="module")
+def model():
+    return Model(RECIPE, **SMALL).fit(seed=0)
+
+
+def scans(seed: int, n: int = 4):
+    return [example(np.random.default_rng(s), OPTIONS).scan for s in np.random.SeedSequence(seed).spawn(n)]
+
+
+def test_the_contract_is_kept(capsys):
+    check_recipe(RECIPE, **SMALL)
+    assert "promises kept" in capsys.readouterr().out
+
+
+def test_examples_show_what_they_say():
+    drawn = [example(np.random.default_rng(s), OPTIONS) for s in range(24)]
+    assert {e.truth for e in drawn} <= {*REGIMES, MIXED}
+    for e in drawn:
+        several = "+" in e.scan.attrs["regimes"]
+        assert (e.truth == MIXED) == several
+    assert len({e.group for e in drawn}) == len(drawn)
+    alone = [example(np.random.default_rng(s), {**OPTIONS, "mixed": 0.0}) for s in range(6)]
+    assert all(e.truth in REGIMES for e in alone)
+
+
+def test_states_have_the_regime_that_was_asked_for_with_and_without_gaps():
+    for regime in REGIMES:
+        for gaps in (True, False):
+            state = state_of(np.random.default_rng(3), regime, {**OPTIONS, "gaps": gaps})
+            assert regime_of(state, gaps=gaps) == regime
+            assert regime_of(state, gaps=False) == regime  # the nearest side of a class is the class
+
+
+def test_size_gain_and_offset_do_not_matter(model):
+    for scan in scans(1):
+        answer = model.predict(scan).probability.values
+        z = scan.height.values.astype(float)
+        for other in (scan_of(z, 7e-9), scan_of(3 * z + 1e-6, 1e-6), scan_of(np.kron(z, np.ones((4, 4))), 1e-9)):
+            assert model.predict(other).probability.values == pytest.approx(answer, abs=2e-3)
+        assert pixel_size(scan)[0] > 0  # the scan itself keeps its size
+
+
+def test_a_scan_of_unknown_size_is_judged(model):
+    scan = scans(2, 1)[0]
+    unknown = scan.assign_coords({d: scan[d].copy(data=np.arange(128.0)) for d in ("y", "x")})
+    for d in ("y", "x"):
+        unknown[d].attrs["units"] = "px"
+    unknown.attrs["size"] = "unknown"
+    assert model.predict(unknown).probability.values == pytest.approx(model.predict(scan).probability.values, abs=1e-4)
+
+
+def test_what_cannot_be_judged_is_said_by_name(model):
+    scan = scans(3, 1)[0]
+    with pytest.raises(ChannelError, match=r"no channel 'height'.*phase"):
+        model.predict(scan_of(scan.height.values, 1e-9, channel="phase", unit="rad"))
+    wrong = scan.copy(deep=True)
+    wrong.height.attrs["units"] = "nm"
+    with pytest.raises(UnitError, match=r"'height' is in 'nm'.*needs 'm'"):
+        model.predict(wrong)
+    with pytest.raises(ModelError, match=r"100 × 100 pixels.*128 × 128"):
+        model.predict(scan.isel(y=slice(0, 100), x=slice(0, 100)))
+    with pytest.raises(ModelError, match="constant"):
+        model.predict(scan_of(np.full((256, 256), 3e-9), 1e-9))
+
+
+def test_lost_lines_hardly_move_the_answer(model):
+    scan = scans(4, 1)[0]
+    broken = scan.copy(deep=True)
+    broken.height.values[40:43] = np.nan
+    before, after = (model.predict(s).probability.values for s in (scan, broken))
+    assert np.isfinite(after).all()
+    assert after == pytest.approx(before, abs=0.2)
+    broken.height.values[:80] = np.nan
+    with pytest.raises(ModelError, match=r"62% .*missing"):
+        model.predict(broken)
+
+
+def test_scores_stand_beside_baselines_and_claims(model):
+    drawn = [example(np.random.default_rng(s), OPTIONS) for s in np.random.SeedSequence(5).spawn(30)]
+    table = model.score(drawn, real=False)
+    assert {"model", "minkowski_logistic", "forest", "published"} <= set(table.learner)
+    assert set(table[table.learner != "published"]["data"]) == {"simulated"}
