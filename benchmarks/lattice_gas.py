@@ -105,7 +105,8 @@ def timing(gas: Gas, size: int = 128, sweeps: int = 300, plain_sweeps: int = 6) 
     plain(random.Random(0), gas, listed, plain_sweeps)
     slow = (time.process_time() - begin) / plain_sweeps
     return {"images_per_second": 1 / (compiled * sweeps), "ms_per_sweep": 1e3 * compiled,
-            "ms_per_sweep_from_the_same_state": 1e3 * late, "plain_ms_per_sweep": 1e3 * slow, "times": slow / late}  # fmt: skip
+            "ms_per_sweep_from_the_same_state": 1e3 * late, "plain_ms_per_sweep": 1e3 * slow,
+            "times": slow / late}  # fmt: skip
 
 
 def main() -> None:

@@ -1,0 +1,252 @@
+"""How well is the regime of a drying film told, and a scan of several regimes found? Every number of docs/regime.md.
+
+    python benchmarks/regime.py --out build/regime --model src/sharptip/weights/regime.sharptip
+
+Drawn once into --out and kept there: training scans for the baselines (as the model's own), scans to set the threshold
+of "mixed" on, and test scans from a seed of their own. On the test scans stand side by side the model; the forest on
+eleven features and the logistic regression on the Minkowski measures, learnt from the model's training scans; Otsu's
+threshold with the Euler rule; and the published chain: binary lattice images with speckle teach an autoencoder and a
+classifier, a scan is levelled by a polynomial, thresholded, cleaned by the autoencoder, cut into windows, and the
+windows vote. Windows are half a scan wide, 64 pixels against the published 200, so that it runs on one core; the
+published conditions on the windows' shapes (eccentricity, diameter) are left out, those on confidence are kept.
+
+All of it is simulated: it says what the software does, and nothing about real films.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from skimage.filters import threshold_multiotsu
+
+from sharptip import Model
+from sharptip.clean import polynomial_fit, row_offsets
+from sharptip.fit.intervals import cluster_bootstrap, wilson
+from sharptip.fit.metrics import auroc
+from sharptip.fit.prepare import prepare
+from sharptip.fit.recipe import settled
+from sharptip.fit.train_network import run_network
+from sharptip.measure.regime import REGIMES, regime_of_image
+from sharptip.nets.speckled_films import PairedClassifier, SpeckleAutoencoder
+from sharptip.recipes.regime import MIXED, RECIPE, example, state_of
+
+SEEDS = {"threshold": 31001, "test": 77001}  # never used for training or for choosing anything but what they name
+SCANS = {"threshold": 300, "test": 900}
+SHARE_MIXED = 1 / 3
+CROP, STRIDE = 64, 16  # pixels of the published chain's windows here
+LATTICES = 400  # for the published chain; four crops of each
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Scans as the model sees them (n, 128, 128), as they came (n, 128, 128), and what they show."""
+
+    levelled: np.ndarray
+    raw: np.ndarray
+    truth: np.ndarray
+    in_gap: np.ndarray
+
+    @property
+    def mixed(self) -> np.ndarray:
+        return self.truth == MIXED
+
+
+def scans(folder: Path, name: str) -> Drawn:
+    """The scans of that name, drawn with states from the gaps among them; read back where they are there."""
+    path = folder / f"{name}.npz"
+    if not path.exists():
+        options = settled(RECIPE, {"mixed": SHARE_MIXED, "gaps": False})
+        listed = []
+        for child in np.random.SeedSequence(SEEDS[name]).spawn(SCANS[name]):
+            e = example(np.random.default_rng(child), options)
+            z = prepare(RECIPE, e.scan).channels[0]
+            listed.append((z.astype(np.float32), e.scan.height.values, e.truth, e.scan.attrs["in_gap"]))
+        levelled, raw, truth, gap = zip(*listed, strict=True)
+        np.savez(path, levelled=np.stack(levelled), raw=np.stack(raw), truth=np.array(truth), in_gap=np.array(gap) > 0)
+    return Drawn(**np.load(path))
+
+
+# The published chain ---------------------------------------------------------------------------------------------
+
+
+class Published:
+    """Classifier and autoencoder learnt from lattice images; `probabilities` of each window of a scan."""
+
+    def __init__(self, folder: Path, seed: int = 0, epochs: int = 8) -> None:
+        x, y = lattice_crops(folder, seed)
+        rng = np.random.default_rng(seed)
+        torch.manual_seed(seed)
+        self.autoencoder, self.classifier = SpeckleAutoencoder(), PairedClassifier(CROP, len(REGIMES))
+        clean = torch.from_numpy(x[:, None].astype(np.float32))
+        noisy = [torch.from_numpy(speckle(rng, x, 0.4, 0.005, 0.005)[:, None]) for _ in range(2)]
+        learn(self.autoencoder, noisy[0], clean, torch.nn.functional.binary_cross_entropy, epochs, seed)
+        learn(self.classifier, noisy[1], torch.from_numpy(y), torch.nn.functional.cross_entropy, epochs, seed)
+
+    def windows(self, height: np.ndarray) -> np.ndarray:
+        """Probabilities (windows, 5) for a raw scan (y, x)."""
+        binary = torch.from_numpy(binarised(height)[None, None].astype(np.float32))
+        clean = (run_network(self.autoencoder, binary.numpy()) > 0.5).astype(np.float32)[0, 0]
+        view = np.lib.stride_tricks.sliding_window_view(clean, (CROP, CROP))[::STRIDE, ::STRIDE]
+        logits = run_network(self.classifier, np.ascontiguousarray(view.reshape(-1, 1, CROP, CROP)))
+        return torch.softmax(torch.from_numpy(logits), 1).numpy()
+
+
+def lattice_crops(folder: Path, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Binary crops (n, 64, 64) of lattices outside the gaps, flipped and shifted by chance, and their classes (n,)."""
+    path = folder / "lattices.npz"
+    if not path.exists():
+        options = settled(RECIPE, {"gaps": True})
+        children = np.random.SeedSequence(seed + 5).spawn(LATTICES)
+        drawn = [state_of(np.random.default_rng(c), REGIMES[i % 5], options) for i, c in enumerate(children)]
+        np.savez(path, states=np.stack(drawn))
+    states = np.load(path)["states"]
+    rng = np.random.default_rng(seed)
+    crops, labels = [], []
+    for i, state in enumerate(states):
+        for _ in range(4):
+            shifted = np.roll(state > 0, rng.integers(0, len(state), 2), (0, 1))[:CROP, :CROP]
+            crops.append(shifted[:: rng.choice([-1, 1]), :: rng.choice([-1, 1])])
+            labels.append(i % 5)
+    return np.stack(crops), np.array(labels)
+
+
+def speckle(rng: np.random.Generator, x: np.ndarray, share: float, mean: float, spread: float) -> np.ndarray:
+    """Pixels turned over, mean ± spread of them, in a share of the images."""
+    rate = np.where(rng.random(len(x)) < share, np.abs(rng.normal(mean, spread, len(x))), 0.0)
+    return (x ^ (rng.random(x.shape) < rate[:, None, None])).astype(np.float32)
+
+
+def learn(net: torch.nn.Module, x: torch.Tensor, y: torch.Tensor, loss, epochs: int, seed: int) -> None:
+    """Adam at 1e-3, batches of 64, in place."""
+    optimiser, rng = torch.optim.Adam(net.parameters(), 1e-3), np.random.default_rng(seed)
+    net.train()
+    for _ in range(epochs):
+        for part in np.array_split(rng.permutation(len(x)), max(len(x) // 64, 1)):
+            optimiser.zero_grad()
+            loss(net(x[part]), y[part]).backward()
+            optimiser.step()
+    net.eval()
+
+
+def binarised(height: np.ndarray) -> np.ndarray:
+    """The published way: normalised, lines aligned by median differences, 5th-order polynomial off, lowest Otsu cut."""
+    z = (height.astype(float) - height.mean()) / max(height.std(), 1e-300)
+    z = z - row_offsets(z, "difference")
+    z = z - polynomial_fit(z, (5, 5))
+    return z > threshold_multiotsu(z)[0]
+
+
+# Scores ----------------------------------------------------------------------------------------------------------
+
+
+def five(truth: np.ndarray, probability: np.ndarray) -> dict[str, object]:
+    """Balanced accuracy over the five regimes, and of each, with intervals over scans."""
+    index = np.array([REGIMES.index(t) for t in truth])
+    right = probability[:, : len(REGIMES)].argmax(1) == index
+
+    def balanced(values: tuple[np.ndarray, np.ndarray]) -> float:
+        return float(np.mean([values[1][values[0] == c].mean() for c in np.unique(values[0])]))
+
+    low, high = bounds(cluster_bootstrap(balanced, np.arange(len(index)), (index, right)))
+    each = {name: round(float(right[index == i].mean()), 3) for i, name in enumerate(REGIMES)}
+    return {"balanced_accuracy": round(balanced((index, right)), 3), "interval": [low, high], "n": len(index)} | each
+
+
+def bounds(interval) -> tuple[float, float]:
+    """(low, high) of an interval, however it is kept."""
+    low, high = (interval.low, interval.high) if hasattr(interval, "low") else interval[-2:]
+    return round(float(low), 3), round(float(high), 3)
+
+
+def share(hits: np.ndarray) -> dict[str, object]:
+    low, high = wilson(int(hits.sum()), len(hits))
+    return {"share": round(float(hits.mean()), 3), "interval": [round(low, 3), round(high, 3)], "n": len(hits)}
+
+
+def rejection(mixed: np.ndarray, score: np.ndarray, threshold: float) -> dict[str, object]:
+    """Mixed scans rejected and single ones passed at a threshold, and the area under the whole curve."""
+    low, high = bounds(cluster_bootstrap(lambda v: auroc(*v), np.arange(len(mixed)), (mixed.astype(int), score)))
+    return {
+        "auroc": round(auroc(mixed.astype(int), score), 3), "interval": [low, high], "threshold": round(threshold, 4),
+        "mixed_rejected": share(score[mixed] >= threshold), "single_passed": share(score[~mixed] < threshold),
+    }  # fmt: skip
+
+
+def equal_errors(mixed: np.ndarray, score: np.ndarray) -> float:
+    """The threshold at which as large a share of mixed scans is rejected as of single ones passes."""
+    tries = np.unique(score)
+    gap = [abs((score[mixed] >= t).mean() - (score[~mixed] < t).mean()) for t in tries]
+    return float(tries[int(np.argmin(gap))])
+
+
+def answers(model: Model, published: Published, drawn: Drawn) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """learner → (probabilities of five regimes (n, 5), how mixed each scan looks (n,))."""
+    tiles = model_tiles(model, drawn)
+    out = {"model": learner_probability(model, model.learner, tiles)}
+    out |= {name: learner_probability(model, b, tiles) for name, b in model.baselines.items()}
+    pairs = {name: (p[:, :5], p[:, 5]) for name, p in out.items()}
+    rule = np.eye(5)[[REGIMES.index(regime_of_image(z)) for z in drawn.levelled]]
+    halves = [[regime_of_image(z[i : i + 64, j : j + 64]) for i in (0, 64) for j in (0, 64)] for z in drawn.levelled]
+    pairs["otsu_euler"] = (rule, np.array([1 - max(h.count(r) for r in h) / 4 for h in halves]))
+    votes = np.stack([published.windows(z) for z in drawn.raw])  # (n, windows, 5)
+    pairs["published"] = (votes.mean(1), 1 - votes.mean(1).max(1))
+    return pairs
+
+
+def model_tiles(model: Model, drawn: Drawn) -> np.ndarray:
+    from sharptip.fit.scale import Scale
+
+    return np.stack([Scale.own(z[None].astype(float)).numbers(z[None].astype(float)) for z in drawn.levelled])
+
+
+def learner_probability(model: Model, learner, tiles: np.ndarray) -> np.ndarray:
+    from sharptip.fit.train_network import probabilities
+
+    if hasattr(learner, "state_dict"):
+        return probabilities(learner, tiles)
+    return learner.predict_proba(RECIPE.features(tiles))
+
+
+def report(model: Model, published: Published, threshold: Drawn, test: Drawn) -> tuple[dict, dict]:
+    chosen, found = answers(model, published, threshold), answers(model, published, test)
+    single, clear = ~test.mixed, ~test.mixed & ~test.in_gap
+    rows = {}
+    for name, (p, score) in found.items():
+        cut = equal_errors(threshold.mixed, chosen[name][1])
+        rows[name] = {
+            "with_gaps_left_out": five(test.truth[clear], p[clear]),
+            "with_every_state": five(test.truth[single], p[single]),
+            "mixed": rejection(test.mixed, score, cut),
+            "mixed_gaps_left_out": rejection(test.mixed[~test.in_gap], score[~test.in_gap], cut),
+        }
+    return rows, {name: score for name, (_, score) in found.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("build/regime"))
+    parser.add_argument("--model", type=Path, default=Path("src/sharptip/weights/regime.sharptip"))
+    parser.add_argument("--figures", type=Path, default=None, help="folder to draw the figures of the page into")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    begin = time.process_time()
+    model = Model.load(args.model, RECIPE)
+    published = Published(args.out)
+    print(f"published chain learnt after {time.process_time() - begin:.0f} s", flush=True)
+    threshold, test = scans(args.out, "threshold"), scans(args.out, "test")
+    rows, scores = report(model, published, threshold, test)
+    (args.out / "scores.json").write_text(json.dumps(rows, indent=1))
+    np.savez(args.out / "mixed.npz", mixed=test.mixed, **scores)
+    print(json.dumps(rows, indent=1))
+    print(f"{time.process_time() - begin:.0f} s of one core")
+
+
+if __name__ == "__main__":
+    main()
