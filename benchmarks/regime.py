@@ -23,10 +23,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from skimage.filters import threshold_multiotsu
 
 from sharptip import Model
-from sharptip.clean import polynomial_fit, row_offsets
+from sharptip.clean import polynomial, polynomial_fit, row_offsets, rows
+from sharptip.core.scan import pixel_size
 from sharptip.fit.intervals import cluster_bootstrap, wilson
 from sharptip.fit.metrics import auroc
 from sharptip.fit.prepare import prepare
@@ -35,11 +37,18 @@ from sharptip.fit.train_network import run_network
 from sharptip.measure.regime import REGIMES, regime_of_image
 from sharptip.nets.speckled_films import PairedClassifier, SpeckleAutoencoder
 from sharptip.recipes.regime import MIXED, RECIPE, example, state_of
+from sharptip.report.pictures import scale_bar
+from sharptip.report.style import LINES, PALETTE, new_figure, save, styled
+from sharptip.simulate.drying_film import scan_film
 
 SEEDS = {"threshold": 31001, "test": 77001}  # never used for training or for choosing anything but what they name
 SCANS = {"threshold": 300, "test": 900}
 SHARE_MIXED = 1 / 3
 CROP, STRIDE = 64, 16  # pixels of the published chain's windows here
+NAMES = {
+    "model": "model", "forest": "forest, 11 features", "minkowski_logistic": "Minkowski, logistic",
+    "otsu_euler": "Otsu and Euler rule", "published": "published chain",
+}  # fmt: skip
 LATTICES = 400  # for the published chain; four crops of each
 
 
@@ -153,15 +162,10 @@ def five(truth: np.ndarray, probability: np.ndarray) -> dict[str, object]:
     def balanced(values: tuple[np.ndarray, np.ndarray]) -> float:
         return float(np.mean([values[1][values[0] == c].mean() for c in np.unique(values[0])]))
 
-    low, high = bounds(cluster_bootstrap(balanced, np.arange(len(index)), (index, right)))
+    found = cluster_bootstrap(balanced, np.arange(len(index)), (index, right))
     each = {name: round(float(right[index == i].mean()), 3) for i, name in enumerate(REGIMES)}
-    return {"balanced_accuracy": round(balanced((index, right)), 3), "interval": [low, high], "n": len(index)} | each
-
-
-def bounds(interval) -> tuple[float, float]:
-    """(low, high) of an interval, however it is kept."""
-    low, high = (interval.low, interval.high) if hasattr(interval, "low") else interval[-2:]
-    return round(float(low), 3), round(float(high), 3)
+    interval = [round(found.low, 3), round(found.high, 3)]
+    return {"balanced_accuracy": round(found.value, 3), "interval": interval, "n": len(index)} | each
 
 
 def share(hits: np.ndarray) -> dict[str, object]:
@@ -171,9 +175,10 @@ def share(hits: np.ndarray) -> dict[str, object]:
 
 def rejection(mixed: np.ndarray, score: np.ndarray, threshold: float) -> dict[str, object]:
     """Mixed scans rejected and single ones passed at a threshold, and the area under the whole curve."""
-    low, high = bounds(cluster_bootstrap(lambda v: auroc(*v), np.arange(len(mixed)), (mixed.astype(int), score)))
+    area = cluster_bootstrap(lambda v: auroc(*v), np.arange(len(mixed)), (mixed.astype(int), score))
     return {
-        "auroc": round(auroc(mixed.astype(int), score), 3), "interval": [low, high], "threshold": round(threshold, 4),
+        "auroc": round(area.value, 3), "interval": [round(area.low, 3), round(area.high, 3)],
+        "threshold": round(threshold, 4),
         "mixed_rejected": share(score[mixed] >= threshold), "single_passed": share(score[~mixed] < threshold),
     }  # fmt: skip
 
@@ -228,12 +233,66 @@ def report(model: Model, published: Published, threshold: Drawn, test: Drawn) ->
     return rows, {name: score for name, (_, score) in found.items()}
 
 
+# Figures ---------------------------------------------------------------------------------------------------------
+
+
+@styled
+def examples_figure(seed: int = 3) -> Figure:
+    """A lattice of each regime and the scan made of it, and at the right two that meet."""
+    rng, options = np.random.default_rng(seed), settled(RECIPE, {"gaps": True})
+    states = {name: [state_of(rng, name, options)] for name in REGIMES}
+    states[MIXED] = [states["cells"][0], states["islands"][0]]
+    figure = new_figure(2.75, width=7.6)
+    for column, (name, shown) in enumerate(states.items()):
+        scan = rows(polynomial(scan_film(rng, shown).scan), method="difference")
+        z = scan.height.values
+        above, below = (figure.add_subplot(2, 6, column + 1 + 6 * i) for i in (0, 1))
+        above.imshow(np.hstack([shown[0][:, :64], shown[-1][:, 64:]]), cmap="inferno", vmin=0, vmax=2)
+        below.imshow(z, cmap="gray", vmin=np.percentile(z, 1), vmax=np.percentile(z, 99))
+        scale_bar(below, z.shape[1], pixel_size(scan)[1])
+        above.set_title(name)
+        for axes in (above, below):
+            axes.set_axis_off()
+    return figure
+
+
+@styled
+def roc_figure(mixed: np.ndarray, scores: dict[str, np.ndarray]) -> Figure:
+    """Mixed scans rejected against single scans passed, at every threshold, and the published point."""
+    figure = new_figure(3.6)
+    axes = figure.add_subplot()
+    for (name, score), colour, line in zip(scores.items(), PALETTE, LINES, strict=False):
+        cuts = np.concatenate([[-np.inf], np.unique(score), [np.inf]])
+        rejected = [100 * (score[mixed] >= t).mean() for t in cuts]
+        passed = [100 * (score[~mixed] < t).mean() for t in cuts]
+        axes.plot(passed, rejected, color=colour, linestyle=line, label=NAMES[name])
+    axes.plot([74], [83], "k*", markersize=10, label="as published, real scans")
+    axes.plot([90], [90], "k+", markersize=10, label="goal")
+    axes.set(
+        xlabel="scans of one regime passed (%)",
+        ylabel="scans of two regimes rejected (%)",
+        xlim=(0, 101),
+        ylim=(0, 101),
+    )
+    axes.legend(loc="lower left")
+    return figure
+
+
+def draw_figures(folder: Path, kept: Path) -> None:
+    found = np.load(kept)
+    save(examples_figure(), folder / "regime_examples.png")
+    scores = {name: found[name] for name in NAMES if name in found.files}
+    save(roc_figure(found["mixed"], scores), folder / "regime_roc.png")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("build/regime"))
     parser.add_argument("--model", type=Path, default=Path("src/sharptip/weights/regime.sharptip"))
-    parser.add_argument("--figures", type=Path, default=None, help="folder to draw the figures of the page into")
+    parser.add_argument("--figures", type=Path, default=None, help="only draw, from a finished run, into this folder")
     args = parser.parse_args()
+    if args.figures and (args.out / "mixed.npz").exists():
+        return draw_figures(args.figures, args.out / "mixed.npz")
     args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     begin = time.process_time()
@@ -246,6 +305,7 @@ def main() -> None:
     np.savez(args.out / "mixed.npz", mixed=test.mixed, **scores)
     print(json.dumps(rows, indent=1))
     print(f"{time.process_time() - begin:.0f} s of one core")
+    return None
 
 
 if __name__ == "__main__":
