@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from scipy.special import softmax
 from skimage.filters import threshold_multiotsu
 
 from sharptip import Model
@@ -211,10 +212,8 @@ def model_tiles(model: Model, drawn: Drawn) -> np.ndarray:
 
 
 def learner_probability(model: Model, learner, tiles: np.ndarray) -> np.ndarray:
-    from sharptip.fit.train_network import probabilities
-
     if hasattr(learner, "state_dict"):
-        return probabilities(learner, tiles)
+        return softmax(run_network(learner, tiles).astype(float), axis=1)
     return learner.predict_proba(RECIPE.features(tiles))
 
 

@@ -9,7 +9,7 @@ from sharptip.core.scan import pixel_size, scan_of
 from sharptip.measure.regime import REGIMES, regime_of
 from sharptip.recipes.regime import MIXED, RECIPE, example, state_of
 
-SMALL = {"examples": 60, "epochs": 5, "size": 48, "trees": 20}  # quick, and enough to beat chance
+SMALL = {"examples": 60, "epochs": 5, "batch": 6, "size": 48, "trees": 20}  # quick, and enough to beat chance
 OPTIONS = {"size": 48, "gaps": False, "mixed": 0.25}
 
 
@@ -50,8 +50,11 @@ def test_size_gain_and_offset_do_not_matter(model):
     for scan in scans(1):
         answer = model.predict(scan).probability.values
         z = scan.height.values.astype(float)
-        for other in (scan_of(z, 7e-9), scan_of(3 * z + 1e-6, 1e-6), scan_of(np.kron(z, np.ones((4, 4))), 1e-9)):
+        picture = scan_of(1e9 * z + 50, 1e-9, unit="arb")
+        for other in (scan_of(z, 7e-9), scan_of(3 * z + 1e-6, 1e-6), picture):
             assert model.predict(other).probability.values == pytest.approx(answer, abs=2e-3)
+        fine = scan_of(np.kron(z, np.ones((4, 4))), 1e-9)
+        assert model.predict(fine).probability.values == pytest.approx(answer, abs=0.02)
         assert pixel_size(scan)[0] > 0  # the scan itself keeps its size
 
 
@@ -70,10 +73,10 @@ def test_what_cannot_be_judged_is_said_by_name(model):
         model.predict(scan_of(scan.height.values, 1e-9, channel="phase", unit="rad"))
     wrong = scan.copy(deep=True)
     wrong.height.attrs["units"] = "nm"
-    with pytest.raises(UnitError, match=r"'height' is in 'nm'.*needs 'm'"):
+    with pytest.raises(UnitError, match=r"'height' is in 'nm'.*needs 'm' \(or 'arb'\)"):
         model.predict(wrong)
-    with pytest.raises(ModelError, match=r"100 × 100 pixels.*128 × 128"):
-        model.predict(scan.isel(y=slice(0, 100), x=slice(0, 100)))
+    with pytest.raises(ModelError, match=r"50 × 50 pixels.*needs 64 across"):
+        model.predict(scan.isel(y=slice(0, 50), x=slice(0, 50)))
     with pytest.raises(ModelError, match="constant"):
         model.predict(scan_of(np.full((256, 256), 3e-9), 1e-9))
 
