@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..clean import polynomial, rows
+from ..clean import coarsen, polynomial, rows
 from ..data.augment import RAW_SCAN
 from ..fit.recipe import Claim, Example, Options, Port, Recipe
 from ..measure.regime import REGIMES, film_features, regime_of
@@ -90,7 +90,7 @@ RECIPE = Recipe(
     kind="classify",
     classes=(*REGIMES, MIXED),
     example=example,
-    clean=(polynomial, partial(rows, method="difference")),
+    clean=(coarsen, polynomial, partial(rows, method="difference")),
     build=network,
     scale="own",
     view="whole",  # the lattice knows no length and neither does the answer; "mixed" belongs to a whole scan
