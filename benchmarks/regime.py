@@ -34,7 +34,7 @@ from sharptip.fit.intervals import cluster_bootstrap, wilson
 from sharptip.fit.metrics import auroc
 from sharptip.fit.prepare import prepare
 from sharptip.fit.recipe import settled
-from sharptip.fit.train_network import run_network
+from sharptip.fit.train_network import logits, run_network
 from sharptip.measure.regime import REGIMES, regime_of_image
 from sharptip.nets.speckled_films import PairedClassifier, SpeckleAutoencoder
 from sharptip.recipes.regime import MIXED, RECIPE, example, state_of
@@ -103,8 +103,8 @@ class Published:
         binary = torch.from_numpy(binarised(height)[None, None].astype(np.float32))
         clean = (run_network(self.autoencoder, binary.numpy()) > 0.5).astype(np.float32)[0, 0]
         view = np.lib.stride_tricks.sliding_window_view(clean, (CROP, CROP))[::STRIDE, ::STRIDE]
-        logits = run_network(self.classifier, np.ascontiguousarray(view.reshape(-1, 1, CROP, CROP)))
-        return torch.softmax(torch.from_numpy(logits), 1).numpy()
+        votes = run_network(self.classifier, np.ascontiguousarray(view.reshape(-1, 1, CROP, CROP)))
+        return softmax(votes.astype(float), axis=1)
 
 
 def lattice_crops(folder: Path, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -213,7 +213,7 @@ def model_tiles(model: Model, drawn: Drawn) -> np.ndarray:
 
 def learner_probability(model: Model, learner, tiles: np.ndarray) -> np.ndarray:
     if hasattr(learner, "state_dict"):
-        return softmax(run_network(learner, tiles).astype(float), axis=1)
+        return softmax(logits(learner, tiles, RECIPE.symmetries).astype(float), axis=1)
     return learner.predict_proba(RECIPE.features(tiles))
 
 
