@@ -50,6 +50,7 @@ NAMES = {
     "model": "model", "forest": "forest, 11 features", "minkowski_logistic": "Minkowski, logistic",
     "otsu_euler": "Otsu and Euler rule", "published": "published chain",
 }  # fmt: skip
+CONFIDENCE = (0.8, 0.2)  # least mean and largest spread of the winning regime's probability over the windows
 LATTICES = 400  # for the published chain; four crops of each
 
 
@@ -160,8 +161,8 @@ def five(truth: np.ndarray, probability: np.ndarray) -> dict[str, object]:
     index = np.array([REGIMES.index(t) for t in truth])
     right = probability[:, : len(REGIMES)].argmax(1) == index
 
-    def balanced(values: tuple[np.ndarray, np.ndarray]) -> float:
-        return float(np.mean([values[1][values[0] == c].mean() for c in np.unique(values[0])]))
+    def balanced(regime: np.ndarray, hit: np.ndarray) -> float:
+        return float(np.mean([hit[regime == c].mean() for c in np.unique(regime)]))
 
     found = cluster_bootstrap(balanced, np.arange(len(index)), (index, right))
     each = {name: round(float(right[index == i].mean()), 3) for i, name in enumerate(REGIMES)}
@@ -176,7 +177,7 @@ def share(hits: np.ndarray) -> dict[str, object]:
 
 def rejection(mixed: np.ndarray, score: np.ndarray, threshold: float) -> dict[str, object]:
     """Mixed scans rejected and single ones passed at a threshold, and the area under the whole curve."""
-    area = cluster_bootstrap(lambda v: auroc(*v), np.arange(len(mixed)), (mixed.astype(int), score))
+    area = cluster_bootstrap(auroc, np.arange(len(mixed)), (mixed.astype(int), score))
     return {
         "auroc": round(area.value, 3), "interval": [round(area.low, 3), round(area.high, 3)],
         "threshold": round(threshold, 4),
@@ -191,8 +192,13 @@ def equal_errors(mixed: np.ndarray, score: np.ndarray) -> float:
     return float(tries[int(np.argmin(gap))])
 
 
-def answers(model: Model, published: Published, drawn: Drawn) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """learner → (probabilities of five regimes (n, 5), how mixed each scan looks (n,))."""
+def answers(
+    model: Model, published: Published, drawn: Drawn
+) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], np.ndarray]:
+    """learner → (probabilities of five regimes (n, 5), how mixed each scan looks (n,)); and what the chain passes (n,).
+
+    The chain passes a scan whose windows agree: the winning regime has CONFIDENCE on average, and spreads no further.
+    """
     tiles = model_tiles(model, drawn)
     out = {"model": learner_probability(model, model.learner, tiles)}
     out |= {name: learner_probability(model, b, tiles) for name, b in model.baselines.items()}
@@ -201,8 +207,15 @@ def answers(model: Model, published: Published, drawn: Drawn) -> dict[str, tuple
     halves = [[regime_of_image(z[i : i + 64, j : j + 64]) for i in (0, 64) for j in (0, 64)] for z in drawn.levelled]
     pairs["otsu_euler"] = (rule, np.array([1 - max(h.count(r) for r in h) / 4 for h in halves]))
     votes = np.stack([published.windows(z) for z in drawn.raw])  # (n, windows, 5)
-    pairs["published"] = (votes.mean(1), 1 - votes.mean(1).max(1))
-    return pairs
+    mean = votes.mean(1)
+    pairs["published"] = (mean, 1 - mean.max(1))
+    winning = np.take_along_axis(votes, mean.argmax(1)[:, None, None], axis=2)[:, :, 0]
+    return pairs, (winning.mean(1) >= CONFIDENCE[0]) & (winning.std(1) <= CONFIDENCE[1])
+
+
+def model_label(model: Model, drawn: Drawn) -> np.ndarray:
+    """Number of the most probable of the six answers (n,)."""
+    return learner_probability(model, model.learner, model_tiles(model, drawn)).argmax(1)
 
 
 def model_tiles(model: Model, drawn: Drawn) -> np.ndarray:
@@ -218,7 +231,7 @@ def learner_probability(model: Model, learner, tiles: np.ndarray) -> np.ndarray:
 
 
 def report(model: Model, published: Published, threshold: Drawn, test: Drawn) -> tuple[dict, dict]:
-    chosen, found = answers(model, published, threshold), answers(model, published, test)
+    (chosen, _), (found, passed) = answers(model, published, threshold), answers(model, published, test)
     single, clear = ~test.mixed, ~test.mixed & ~test.in_gap
     rows = {}
     for name, (p, score) in found.items():
@@ -229,6 +242,15 @@ def report(model: Model, published: Published, threshold: Drawn, test: Drawn) ->
             "mixed": rejection(test.mixed, score, cut),
             "mixed_gaps_left_out": rejection(test.mixed[~test.in_gap], score[~test.in_gap], cut),
         }
+    rows["published"]["by_its_own_thresholds"] = {
+        "mixed_rejected": share(~passed[test.mixed]),
+        "single_passed": share(passed[~test.mixed]),
+    }
+    most = model_label(model, test) == len(REGIMES)
+    rows["model"]["by_its_label"] = {
+        "mixed_rejected": share(most[test.mixed]),
+        "single_passed": share(~most[~test.mixed]),
+    }
     return rows, {name: score for name, (_, score) in found.items()}
 
 
