@@ -105,8 +105,8 @@ RECIPE = Recipe(
         Claim("single_passed", 0.74, PAPER, "real images of one regime, by sub-sampling"),
     ),
     options={
-        "examples": 3000,
-        "epochs": 20,
+        "examples": 2400,
+        "epochs": 16,
         "batch": 32,
         "lr": 2e-3,
         "schedule": "cosine",
