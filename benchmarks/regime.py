@@ -51,6 +51,7 @@ NAMES = {
     "model": "model", "forest": "forest, 11 features", "minkowski_logistic": "Minkowski, logistic",
     "otsu_euler": "Otsu and Euler rule", "published": "published chain",
 }  # fmt: skip
+VIEWS = (0.4, 0.5, 0.625, 0.8, 1.0, 1.25, 1.6)  # of the lattice across a scan; taught with 0.625 to 1
 CONFIDENCE = (0.8, 0.2)  # least mean and largest spread of the winning regime's probability over the windows
 LATTICES = 400  # for the published chain; four crops of each
 
@@ -214,6 +215,20 @@ def answers(
     return pairs, (winning.mean(1) >= CONFIDENCE[0]) & (winning.std(1) <= CONFIDENCE[1])
 
 
+def by_view(model: Model, folder: Path, each: int = 100) -> dict[str, object]:
+    """Balanced accuracy over the five regimes against the sites across a scan, on lattices outside the gaps."""
+    states = np.load(folder / "lattices.npz")["states"][:each]
+    truth = np.array([REGIMES[i % 5] for i in range(len(states))])
+    out: dict[str, object] = {}
+    for view in VIEWS:
+        rng = np.random.default_rng(int(1000 * view))
+        scanned = [prepare(RECIPE, scan_film(rng, [s], in_view=(view, view)).scan).channels[0] for s in states]
+        drawn = Drawn(np.stack(scanned), np.stack(scanned), truth, np.zeros(len(truth), bool))
+        found = five(truth, learner_probability(model, model.learner, model_tiles(model, drawn)))
+        out[f"{round(view * states.shape[1])} sites"] = [found["balanced_accuracy"], found["interval"]]
+    return out
+
+
 def model_label(model: Model, drawn: Drawn) -> np.ndarray:
     """Number of the most probable of the six answers (n,)."""
     return learner_probability(model, model.learner, model_tiles(model, drawn)).argmax(1)
@@ -231,7 +246,7 @@ def learner_probability(model: Model, learner, tiles: np.ndarray) -> np.ndarray:
     return learner.predict_proba(RECIPE.features(tiles))
 
 
-def report(model: Model, published: Published, threshold: Drawn, test: Drawn) -> tuple[dict, dict]:
+def report(model: Model, published: Published, threshold: Drawn, test: Drawn, folder: Path) -> tuple[dict, dict]:
     (chosen, _), (found, passed) = answers(model, published, threshold), answers(model, published, test)
     single, clear = ~test.mixed, ~test.mixed & ~test.in_gap
     rows = {}
@@ -252,6 +267,7 @@ def report(model: Model, published: Published, threshold: Drawn, test: Drawn) ->
         "mixed_rejected": share(most[test.mixed]),
         "single_passed": share(~most[~test.mixed]),
     }
+    rows["model"]["by_sites_across"] = by_view(model, folder)
     return rows, {name: score for name, (_, score) in found.items()}
 
 
@@ -323,7 +339,7 @@ def main() -> None:
     published = Published(args.out)
     print(f"published chain learnt after {time.process_time() - begin:.0f} s", flush=True)
     threshold, test = scans(args.out, "threshold"), scans(args.out, "test")
-    rows, scores = report(model, published, threshold, test)
+    rows, scores = report(model, published, threshold, test, args.out)
     (args.out / "scores.json").write_text(json.dumps(rows, indent=1))
     np.savez(args.out / "mixed.npz", mixed=test.mixed, **scores)
     print(json.dumps(rows, indent=1))

@@ -73,10 +73,12 @@ def scan_film(
     *,
     shape: tuple[int, int] = (128, 128),
     settings: Settings | None = None,
+    in_view: tuple[float, float] = IN_VIEW,
 ) -> Film:
     """A scan of one lattice state, or of two that meet along a smooth boundary.
 
-    states: one or two arrays (size, size) of 0 bare, 1 liquid, 2 particle. Raises ScanError for any other number.
+    states: one or two arrays (size, size) of 0 bare, 1 liquid, 2 particle; in_view: how much of the lattice's side is
+    across the scan, drawn between the two; above 1 it repeats. Raises ScanError for any other number of states.
     """
     if len(states) not in (1, 2):
         raise ScanError(f"a scan shows one state, or two that meet; {len(states)} were given")
@@ -86,7 +88,7 @@ def scan_film(
     drawn = {
         "particle_height": _log_uniform(for_film, PARTICLE_HEIGHT), "tip_radius": _log_uniform(for_film, TIP_RADIUS),
         "liquid_height": float(for_film.uniform(*LIQUID_HEIGHT)), "rounding": float(for_film.uniform(*ROUNDING)),
-        "sites_per_pixel": float(for_film.uniform(*IN_VIEW)) * len(states[0]) / shape[1],
+        "sites_per_pixel": float(for_film.uniform(*in_view)) * len(states[0]) / shape[1],
     }  # fmt: skip
     films = [_heights(for_film, state, outer, drawn) for state in states]
     side = boundary(for_boundary, outer) if len(states) == 2 else np.zeros(outer)
