@@ -115,6 +115,6 @@ RECIPE = Recipe(
         "size": 128,  # lattice sites
         "gaps": False,  # True leaves out states between the classes of the labelling rule
         "mixed": 0.35,  # share of examples in which two films meet
-        "trees": 25,  # more of them would make the file of the model larger than 2 MB
+        "trees": 25,
     },
 )
