@@ -194,13 +194,11 @@ def equal_errors(mixed: np.ndarray, score: np.ndarray) -> float:
     return float(tries[int(np.argmin(gap))])
 
 
-def answers(
-    model: Model, published: Published, drawn: Drawn
-) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], np.ndarray]:
-    """learner → (probabilities of five regimes (n, 5), how mixed each scan looks (n,)); and what the chain passes (n,).
+Answers = dict[str, tuple[np.ndarray, np.ndarray]]  # name → probabilities (n, 5), how mixed each scan looks (n,)
 
-    The chain passes a scan whose windows agree: the winning regime has CONFIDENCE on average, and spreads no further.
-    """
+
+def answers(model: Model, drawn: Drawn) -> Answers:
+    """Of the model, its baselines, and Otsu's threshold with the Euler rule."""
     tiles = model_tiles(model, drawn)
     out = {"model": learner_probability(model, model.learner, tiles)}
     out |= {name: learner_probability(model, b, tiles) for name, b in model.baselines.items()}
@@ -208,11 +206,19 @@ def answers(
     rule = np.eye(5)[[REGIMES.index(regime_of_image(z)) for z in drawn.levelled]]
     halves = [[regime_of_image(z[i : i + 64, j : j + 64]) for i in (0, 64) for j in (0, 64)] for z in drawn.levelled]
     pairs["otsu_euler"] = (rule, np.array([1 - max(h.count(r) for r in h) / 4 for h in halves]))
+    return pairs
+
+
+def published_answers(published: Published, drawn: Drawn) -> tuple[Answers, np.ndarray]:
+    """Of the published chain; and which scans it passes (n,): those whose windows agree.
+
+    The winning regime has CONFIDENCE on average over the windows, and spreads no further.
+    """
     votes = np.stack([published.windows(z) for z in drawn.raw])  # (n, windows, 5)
     mean = votes.mean(1)
-    pairs["published"] = (mean, 1 - mean.max(1))
     winning = np.take_along_axis(votes, mean.argmax(1)[:, None, None], axis=2)[:, :, 0]
-    return pairs, (winning.mean(1) >= CONFIDENCE[0]) & (winning.std(1) <= CONFIDENCE[1])
+    passed = (winning.mean(1) >= CONFIDENCE[0]) & (winning.std(1) <= CONFIDENCE[1])
+    return {"published": (mean, 1 - mean.max(1))}, passed
 
 
 def by_view(model: Model, folder: Path, each: int = 100) -> dict[str, object]:
@@ -246,29 +252,25 @@ def learner_probability(model: Model, learner, tiles: np.ndarray) -> np.ndarray:
     return learner.predict_proba(RECIPE.features(tiles))
 
 
-def report(model: Model, published: Published, threshold: Drawn, test: Drawn, folder: Path) -> tuple[dict, dict]:
-    (chosen, _), (found, passed) = answers(model, published, threshold), answers(model, published, test)
+def scored(chosen: Answers, found: Answers, test: Drawn) -> dict[str, dict[str, object]]:
+    """Every score of every learner; the threshold of "mixed" is from scans of its own."""
+    threshold = chosen.pop("truth")[1] > 0
     single, clear = ~test.mixed, ~test.mixed & ~test.in_gap
-    rows = {}
+    rows: dict[str, dict[str, object]] = {}
     for name, (p, score) in found.items():
-        cut = equal_errors(threshold.mixed, chosen[name][1])
+        cut = equal_errors(threshold, chosen[name][1])
         rows[name] = {
             "with_gaps_left_out": five(test.truth[clear], p[clear]),
             "with_every_state": five(test.truth[single], p[single]),
             "mixed": rejection(test.mixed, score, cut),
             "mixed_gaps_left_out": rejection(test.mixed[~test.in_gap], score[~test.in_gap], cut),
         }
-    rows["published"]["by_its_own_thresholds"] = {
-        "mixed_rejected": share(~passed[test.mixed]),
-        "single_passed": share(passed[~test.mixed]),
-    }
-    most = model_label(model, test) == len(REGIMES)
-    rows["model"]["by_its_label"] = {
-        "mixed_rejected": share(most[test.mixed]),
-        "single_passed": share(~most[~test.mixed]),
-    }
-    rows["model"]["by_sites_across"] = by_view(model, folder)
-    return rows, {name: score for name, (_, score) in found.items()}
+    return rows
+
+
+def decided(rejected: np.ndarray, test: Drawn) -> dict[str, object]:
+    """A decision already made, scan by scan."""
+    return {"mixed_rejected": share(rejected[test.mixed]), "single_passed": share(~rejected[~test.mixed])}
 
 
 # Figures ---------------------------------------------------------------------------------------------------------
@@ -329,6 +331,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/regime"))
     parser.add_argument("--model", type=Path, default=Path("src/sharptip/weights/regime.sharptip"))
     parser.add_argument("--figures", type=Path, default=None, help="only draw, from a finished run, into this folder")
+    parser.add_argument("--quick", action="store_true", help="leave the published chain and the views out")
     args = parser.parse_args()
     if args.figures and (args.out / "mixed.npz").exists():
         return draw_figures(args.figures, args.out / "mixed.npz")
@@ -336,12 +339,22 @@ def main() -> None:
     torch.set_num_threads(1)
     begin = time.process_time()
     model = Model.load(args.model, RECIPE)
-    published = Published(args.out)
-    print(f"published chain learnt after {time.process_time() - begin:.0f} s", flush=True)
     threshold, test = scans(args.out, "threshold"), scans(args.out, "test")
-    rows, scores = report(model, published, threshold, test, args.out)
+    truth = {"truth": (np.empty(0), threshold.mixed.astype(float))}
+    found = answers(model, test)
+    rows = scored(answers(model, threshold) | truth, found, test)
+    rows["model"]["by_its_label"] = decided(model_label(model, test) == len(REGIMES), test)
+    print(json.dumps(rows, indent=1), flush=True)
     (args.out / "scores.json").write_text(json.dumps(rows, indent=1))
-    np.savez(args.out / "mixed.npz", mixed=test.mixed, **scores)
+    if not args.quick:
+        published = Published(args.out)
+        chain, passed = published_answers(published, test)
+        rows |= scored(published_answers(published, threshold)[0] | truth, chain, test)
+        rows["published"]["by_its_own_thresholds"] = decided(~passed, test)
+        rows["model"]["by_sites_across"] = by_view(model, args.out)
+        found |= chain
+    (args.out / "scores.json").write_text(json.dumps(rows, indent=1))
+    np.savez(args.out / "mixed.npz", mixed=test.mixed, **{name: score for name, (_, score) in found.items()})
     print(json.dumps(rows, indent=1))
     print(f"{time.process_time() - begin:.0f} s of one core")
     return None

@@ -10,7 +10,8 @@ from sharptip.fit.model import WEIGHTS
 from sharptip.measure.regime import REGIMES, regime_of
 from sharptip.recipes.regime import MIXED, RECIPE, example, state_of
 
-SMALL = {"examples": 54, "epochs": 5, "batch": 6, "size": 32, "trees": 10, "symmetric": False}  # quick, and enough to beat chance
+# quick, and enough to beat chance
+SMALL = {"examples": 54, "epochs": 5, "batch": 6, "size": 32, "trees": 10, "symmetric": False}
 OPTIONS = {"size": 32, "gaps": False, "mixed": 0.25}
 
 
