@@ -116,7 +116,7 @@ def lattice_crops(folder: Path, seed: int) -> tuple[np.ndarray, np.ndarray]:
     if not path.exists():
         options = settled(RECIPE, {"gaps": True})
         children = np.random.SeedSequence(seed + 5).spawn(LATTICES)
-        drawn = [state_of(np.random.default_rng(c), REGIMES[i % 5], options) for i, c in enumerate(children)]
+        drawn = [state_of(np.random.default_rng(c), REGIMES[i % 5], options)[0] for i, c in enumerate(children)]
         np.savez(path, states=np.stack(drawn))
     states = np.load(path)["states"]
     rng = np.random.default_rng(seed)
@@ -280,7 +280,7 @@ def decided(rejected: np.ndarray, test: Drawn) -> dict[str, object]:
 def examples_figure(seed: int = 3) -> Figure:
     """A lattice of each regime and the scan made of it, and at the right two that meet."""
     rng, options = np.random.default_rng(seed), settled(RECIPE, {"gaps": True})
-    states = {name: [state_of(rng, name, options)] for name in REGIMES}
+    states = {name: [state_of(rng, name, options)[0]] for name in REGIMES}
     states[MIXED] = [states["cells"][0], states["islands"][0]]
     figure = new_figure(2.75, width=7.6)
     for column, (name, shown) in enumerate(states.items()):

@@ -43,9 +43,15 @@ def test_examples_show_what_they_say():
 def test_states_have_the_regime_that_was_asked_for_with_and_without_gaps():
     for regime in REGIMES:
         for gaps in (True, False):
-            state = state_of(np.random.default_rng(3), regime, {**OPTIONS, "gaps": gaps})
+            state, gas = state_of(np.random.default_rng(3), regime, {**OPTIONS, "gaps": gaps})
             assert regime_of(state, gaps=gaps) == regime
+            assert 0.2 <= gas.kT <= 0.45
             assert regime_of(state, gaps=False) == regime  # the nearest side of a class is the class
+
+
+def test_a_lattice_too_small_for_a_regime_is_refused():
+    with pytest.raises(ModelError, match="size 3 and none was 'labyrinth'"):
+        state_of(np.random.default_rng(0), "labyrinth", {**OPTIONS, "size": 3})
 
 
 def test_size_gain_and_offset_do_not_matter(model):
