@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from tests.real import real
 
-from sharptip import Model, check_recipe
+from sharptip import Model, check_recipe, read
 from sharptip.core.errors import ChannelError, ModelError, UnitError
 from sharptip.core.scan import pixel_size, scan_of
 from sharptip.fit.model import WEIGHTS
@@ -115,3 +116,10 @@ def test_the_model_that_ships_tells_the_regimes_of_fresh_scans():
     right = [model.predict(e.scan).attrs["label"] == e.truth for e in drawn]
     assert np.mean(right) > 0.75  # 0.9 and more on many; 25 scans stray by 0.06
     assert (WEIGHTS / "regime.sharptip").stat().st_size < 2e6
+
+
+def test_a_real_scan_of_something_else_gets_an_answer_like_any_other():
+    """No real drying films are at hand: this says that a real file goes through, and nothing about its answer."""
+    scan = read(real("vendor", "gwyddion", "GwiddionReader_chip.gsf"))
+    answer = Model.load(WEIGHTS / "regime.sharptip", RECIPE).predict(scan)
+    assert float(answer.probability.sum()) == pytest.approx(1)
