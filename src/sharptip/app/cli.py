@@ -284,6 +284,7 @@ def train(
     size: SizeOption = None,
     option: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the recipe. Repeatable.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed and scans give the same model.")] = 0,
+    bare: Annotated[bool, typer.Option("--bare", help="Keep the model without its baselines: a smaller file.")] = False,
 ) -> None:
     """Train a recipe on scans of yours, or on simulated ones, and keep the model."""
     from ..core import registry
@@ -300,7 +301,7 @@ def train(
     model = Model(chosen, **options)
     with _Bar("training") as bar:
         model.fit(examples, seed, lambda history: bar.to("training", len(history.loss), model.options["epochs"]))
-    model.save(out)
+    model.save(out, baselines=not bare)
     typer.echo(f"{out}: learned from {model.card['n_examples']} {'real' if model.card['real'] else 'simulated'} scans")
 
 

@@ -14,6 +14,7 @@ change_line   (n,) first line of a new tip, −1 where there is none; optional
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -98,5 +99,5 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
                     raise ReadError(f"{path}: {entry.filename} claims {entry.file_size} bytes; more than {LARGEST}")
         with np.load(path, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
-    except (ValueError, OSError, zipfile.BadZipFile, EOFError, KeyError, NotImplementedError) as error:
+    except (ValueError, OSError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:
         raise ReadError(f"{path}: cannot be read as a numpy archive of plain arrays ({error})") from None

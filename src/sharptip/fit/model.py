@@ -261,7 +261,9 @@ class Model:
         if self.recipe.kind == "restore":
             answer = self._restored(scan, prepared)
         else:
-            answer = self._judged(self._asked(self.learner, self._tiles(prepared, label(scan))).mean(axis=0))
+            tiles = self._tiles(prepared, label(scan))
+            answer = self._judged(self._asked(self.learner, tiles).mean(axis=0))
+            self._warn_strange(answer, tiles, label(scan))
         self._warn_outside(prepared, scan)
         return remember(scan, answer, "predict", {"recipe": self.recipe.name, "seed": self.card["seed"]})
 
@@ -331,6 +333,18 @@ class Model:
             answer[port.name] = xr.Variable(port.dims, np.where(prepared.lost, np.nan, values), {"units": port.unit})
         return answer
 
+    def _warn_strange(self, answer: xr.Dataset, tiles: np.ndarray, name: str) -> None:
+        """Say in the answer, and aloud, where a scan looks like nothing that was learned from."""
+        if not len(getattr(self.learner, "centre", ())):
+            return
+        from .train_network import strangeness
+
+        found = strangeness(self.learner, tiles)
+        answer.attrs |= {"strangeness": round(found, 3), "unlike": int(found > 1)}
+        if found > 1:
+            text = f"{name} is unlike the scans that this {self.recipe.name!r} model learned from: a guess"
+            warnings.warn(text, OutOfRange, stacklevel=3)
+
     def _warn_outside(self, prepared: Prepared, scan: xr.Dataset) -> None:
         if self.recipe.scale != "fixed":
             return
@@ -362,12 +376,12 @@ class Model:
 
     # -- keeping ----------------------------------------------------------------------------------------------
 
-    def save(self, path: str | Path) -> Path:
-        """Weights and a JSON card in one file, never a pickle; whole or not at all."""
+    def save(self, path: str | Path, *, baselines: bool = True) -> Path:
+        """Weights and a JSON card in one file, never a pickle; whole or not at all. Without baselines it is smaller."""
         self._must_be_fitted()
         network = _is_network(self.learner)
         card = {**self.card, "recipe": self.recipe.name, "options": _plain(self.options), "network": network}
-        estimators = {f"baseline-{k}": v for k, v in self.baselines.items()}
+        estimators = {f"baseline-{k}": v for k, v in self.baselines.items() if baselines}
         if not network:
             estimators["learner"] = self.learner
         return save(path, card, self.learner.state_dict() if network else {}, estimators)

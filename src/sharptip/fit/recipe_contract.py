@@ -35,7 +35,7 @@ def check_recipe(recipe: Recipe, *, seed: int = 0, show: Callable[[str], object]
     done = 0
     for name in names:
         promise = getattr(checks, name)
-        if recipe.kind not in getattr(promise, "kinds", ("classify", "restore")):
+        if recipe.kind not in getattr(promise, "kinds", ("classify", "rate", "restore")):
             continue
         try:
             promise()
@@ -140,9 +140,9 @@ class _Checks:
             kept = np.allclose(twice[port.name], 2 * self.answer[port.name], rtol=1e-3, equal_nan=True)
             self.demand(kept, "a scan at twice the gain gives twice the answer")
 
-    @only("classify")
+    @only("classify", "rate")
     def promise_gain_does_not_matter(self) -> None:
-        if self.recipe.scale == "own":
+        if self.recipe.scale in ("own", "lines"):
             kept = _close(self.model.predict(self._scaled(2.0)), self.answer, 1e-4)
             self.demand(kept, "a scan at twice the gain gives the same answer")
 
@@ -173,7 +173,7 @@ class _Checks:
     def promise_one_pixel(self) -> None:
         tiny = self.scan.isel(y=slice(0, 1), x=slice(0, 1))
         tiny = tiny.assign_coords({d: tiny[d].assign_attrs(spacing=1e-9) for d in ("y", "x")})
-        if self.recipe.kind == "classify":
+        if self.recipe.kind != "restore":
             self.refused(lambda: self.model.predict(tiny), ModelError, "", "refuses a scan of one pixel")
         else:
             self.demand(self.model.predict(tiny).sizes == tiny.sizes, "a scan of one pixel comes back as one pixel")
@@ -192,7 +192,7 @@ class _Checks:
         name = self.recipe.eats[0].name
         flat = self.scan.copy(deep=True)
         flat[name] = flat[name].copy(data=np.full(flat[name].shape, 1e-9))
-        if self.recipe.kind == "classify":
+        if self.recipe.kind != "restore":
             self.refused(lambda: self.model.predict(flat), ModelError, "constant", "refuses a constant scan")
         else:
             answer = self.model.predict(flat)[self.recipe.gives[0].name]
@@ -204,6 +204,9 @@ class _Checks:
             truths = [e.truth for e in self.examples]
             found, chance = table["model", "balanced_accuracy"], 1 / len(set(truths))
             self.demand(found > chance, f"beats chance; balanced accuracy {found:.2f} against {chance:.2f}")
+        elif self.recipe.kind == "rate":
+            found = table["model", "macro_auroc"]
+            self.demand(found > 0.5, f"beats chance; mean AUROC {found:.2f} against 0.5")
         else:
             port = self.recipe.gives[0]
             metric = f"rmse {port.name} ({port.unit})"

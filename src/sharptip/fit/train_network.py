@@ -130,7 +130,12 @@ def train_ensemble(
         outside.append(logits(member, x[out], recipe.symmetries if options["symmetric"] else ("identity",)))
         truths.append(y[out])
         member.requires_grad_(True)
+    ensemble.eval()
     ensemble.calibrate(*calibration(np.concatenate(outside), np.concatenate(truths)))
+    if len(ensemble.centre):
+        out = held[0]
+        learned, unseen = (torch.from_numpy(_batched(ensemble.embed, x[part])) for part in (~out, out))
+        ensemble.know(learned, unseen)
     return histories
 
 
@@ -145,9 +150,17 @@ def run_network(net: torch.nn.Module, x: np.ndarray, batch: int = 32) -> np.ndar
     training = net.training
     net.eval()
     try:
-        with torch.inference_mode():
-            device = next(net.parameters()).device
-            parts = [net(torch.from_numpy(x[i : i + batch]).to(device)).cpu() for i in range(0, len(x), batch)]
+        return _batched(net, x, batch, next(net.parameters()).device)
     finally:
         net.train(training)
+
+
+def _batched(function: Any, x: np.ndarray, batch: int = 32, device: Any = "cpu") -> np.ndarray:
+    with torch.inference_mode():
+        parts = [function(torch.from_numpy(x[i : i + batch]).to(device)).cpu() for i in range(0, len(x), batch)]
     return torch.cat(parts).numpy()
+
+
+def strangeness(ensemble: Any, tiles: np.ndarray) -> float:
+    """How unlike the frames that it learned from these tiles are, on average; above 1 is unlike them."""
+    return float(_batched(ensemble.strangeness, tiles).mean())

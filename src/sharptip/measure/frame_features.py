@@ -103,7 +103,7 @@ def _spectrum(z: np.ndarray) -> np.ndarray:
         for ring in rings:
             inside = power[:, ring]
             mean = inside.mean(1) + TINY * total
-            out += [np.log(mean / total), np.log(inside.max(1) / mean)]
+            out += [np.log(mean / total), np.log(inside.max(1) / mean + TINY)]
             turn = (inside * np.exp(2j * angle[ring])).mean(1) / mean
             out += [np.abs(turn), turn.real]
         back = np.fft.fftshift(np.fft.ifft2(np.abs(np.fft.fft2(centred)) ** 2).real, axes=(1, 2))

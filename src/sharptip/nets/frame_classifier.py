@@ -73,7 +73,8 @@ class FrameClassifier(nn.Module):
             self.add_module(f"lines{k}", nn.Conv1d(maps, LINE_FEATURES, ALONG, padding=ALONG // 2))
             before = maps
         self.drop = nn.Dropout(dropout)
-        self.output = nn.Linear(2 * before + 2 * LINE_FEATURES * len(widths), outputs)
+        self.embedding_size = 2 * before + 2 * LINE_FEATURES * len(widths)
+        self.output = nn.Linear(self.embedding_size, outputs)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
