@@ -218,3 +218,18 @@ def test_freezing_and_discriminative_rates():
     assert n_params(net, learning=True) == n_params(net)
     with pytest.raises(ValueError, match="'pool1'; there are: conv1, norm1"):
         freeze_until(net, "pool1")
+
+
+def test_spread_head_is_the_mean_and_the_deviation_of_each_map():
+    net = small(head="spread", size=22)
+    x = torch.randn(3, 1, 22, 22, generator=torch.Generator().manual_seed(0))
+    found = net.activations(x, ["pool2", "spread"])
+    maps, pooled = found["pool2"], found["spread"]
+    assert pooled.shape == (3, 2 * net.filters[-1])
+    assert torch.allclose(pooled[:, :4], maps.mean((2, 3)))
+    assert torch.allclose(pooled[:, 4:], maps.std((2, 3), correction=0), atol=2e-3)
+    assert torch.allclose(net(x), net.activations(x, ["output"])["output"], atol=1e-6)
+    flat = torch.zeros(1, 1, 22, 22, requires_grad=True)
+    net(flat).sum().backward()
+    assert torch.isfinite(flat.grad).all()  # where a map is the same all over the root has no slope of its own
+    assert build(net.config)(torch.zeros(1, 1, 40, 31)).shape == (1, 1)  # no fixed size

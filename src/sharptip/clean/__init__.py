@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import xarray as xr
 
+from .coarsen import coarsen
 from .mask import background, relevel, relevel_fit
 from .plane import plane, plane_fit
 from .polynomial import polynomial, polynomial_fit
@@ -19,6 +20,6 @@ STEPS: dict[str, Callable[..., xr.Dataset]] = {
 }  # by the names that the command line and recipes use
 
 __all__ = [
-    "STEPS", "background", "find_scars", "mend", "plane", "plane_fit", "polynomial", "polynomial_fit", "relevel",
-    "relevel_fit", "row_offsets", "rows", "scars", "without_scars",
+    "STEPS", "background", "coarsen", "find_scars", "mend", "plane", "plane_fit", "polynomial", "polynomial_fit",
+    "relevel", "relevel_fit", "row_offsets", "rows", "scars", "without_scars",
 ]  # fmt: skip

@@ -92,4 +92,4 @@ def _estimators(parts: Mapping[str, bytes], path: str | Path) -> dict[str, Any]:
 def _zip(path: Path, parts: Mapping[str, bytes]) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in parts.items():
-            archive.writestr(zipfile.ZipInfo(name), data)  # a fixed date: the file says when by itself
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)  # a fixed date: the file says when

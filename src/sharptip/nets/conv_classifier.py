@@ -15,13 +15,14 @@ from itertools import pairwise
 from math import gcd
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor, cat, nn
 from torch.nn.functional import max_pool2d
 from torch.nn.utils import skip_init
 
 from .parts import MONOTONE, activation, glorot
 
 POOL = 2  # pixels; the review's 2×2 pooling with stride 2
+TINY = 1e-6  # variance below which a map is the same all over; keeps the root's gradient finite
 NORM_GROUPS = 8  # most groups of a group norm; few-channel layers take their greatest common divisor with it
 
 
@@ -30,9 +31,10 @@ class ConvClassifier(nn.Module):
 
     filters: feature maps of each block. dense: neurons of each hidden dense layer. kernel: odd number of pixels.
     padding: "valid" loses kernel − 1 pixels per block, "same" none. head: "flatten" keeps positions (and fixes the tile
-    size); "gap" averages each map over the tile, so that any tile large enough fits. norm: None, "batch" or "group"
-    (group statistics do not depend on the batch). dropout: after each dense layer, or before the output if there is
-    none. seed: of the initial weights; None draws from torch's global generator.
+    size); "gap" averages each map over the tile, so that any tile large enough fits; "spread" gives each map's average
+    and its standard deviation from place to place, for tiles that may not be the same all over. norm: None, "batch" or
+    "group" (group statistics do not depend on the batch). dropout: after each dense layer, or before the output if
+    there is none. seed: of the initial weights; None draws from torch's global generator.
 
     Raises ValueError when the tile is too small for the number of blocks, or for an unknown option.
     """
@@ -53,7 +55,7 @@ class ConvClassifier(nn.Module):
         seed: int | None = None,
     ):
         super().__init__()
-        _known("head", head, ("flatten", "gap"))
+        _known("head", head, ("flatten", "gap", "spread"))
         _known("norm", norm, (None, "batch", "group"))
         _known("padding", padding, ("valid", "same"))
         self.filters, self.dense, self.kernel, self.size = tuple(filters), tuple(dense), kernel, size
@@ -64,7 +66,7 @@ class ConvClassifier(nn.Module):
             self.add_module(f"conv{i}", skip_init(nn.Conv2d, above, here, kernel, padding=padding))
             if norm:
                 self.add_module(f"norm{i}", _norm(norm, here))
-        features = self.filters[-1] * (last**2 if head == "flatten" else 1)
+        features = self.filters[-1] * {"flatten": last**2, "gap": 1, "spread": 2}[head]
         for i, (above, here) in enumerate(pairwise((features, *self.dense)), 1):
             self.add_module(f"dense{i}", skip_init(nn.Linear, above, here))
         self.output = skip_init(nn.Linear, self.dense[-1] if self.dense else features, outputs)
@@ -97,11 +99,20 @@ class ConvClassifier(nn.Module):
         for i in range(1, len(self.filters) + 1):
             x = self._normed(i, getattr(self, f"conv{i}")(x))  # (n, filters[i-1], s, s)
             x = act(max_pool2d(x, POOL)) if pool_first else max_pool2d(act(x), POOL)  # (n, filters[i-1], s//2, s//2)
-        x = x.flatten(1) if self.head == "flatten" else x.mean((2, 3))  # (n, features)
+        x = self._pooled(x)  # (n, features)
         return self._dense(x, act)
 
     def _normed(self, i: int, x: Tensor) -> Tensor:
         return getattr(self, f"norm{i}")(x) if self.norm else x
+
+    def _pooled(self, x: Tensor) -> Tensor:  # (n, maps, h, w) → (n, features)
+        if self.head == "flatten":
+            return x.flatten(1)
+        mean = x.mean((2, 3))
+        if self.head == "gap":
+            return mean
+        variance = (x - mean[:, :, None, None]).square().mean((2, 3))
+        return cat([mean, (variance + TINY).sqrt()], dim=1)
 
     def _dense(self, x: Tensor, act) -> Tensor:  # (n, features) → (n, outputs)
         if not self.dense:
@@ -135,7 +146,7 @@ class ConvClassifier(nn.Module):
             yield f"{self.activation}{i}", x
             x = max_pool2d(x, POOL)
             yield f"pool{i}", x
-        x = x.flatten(1) if self.head == "flatten" else x.mean((2, 3))
+        x = self._pooled(x)
         yield self.head, x
         if not self.dense:
             x = self.drop(x)
