@@ -31,7 +31,8 @@ def logistic(options):
 
 
 SPOTS = Recipe(
-    name="spots", question="Is there a spot?", eats=(Port("height", "m"),), gives=(Port("probability", "1", ("label",)),),
+    name="spots", question="Is there a spot?", eats=(Port("height", "m"),),
+    gives=(Port("probability", "1", ("label",)),),
     classes=("none", "spot"), example=spot, build=logistic, features=highest, options={"tile": 48, "examples": 80},
 )  # fmt: skip
 

@@ -1,7 +1,8 @@
 """Where on the scan is the evidence? Hide a patch, ask again, and see what the answer loses.
 
-After Zeiler & Fergus (ECCV 2014). Works for any Model that judges, whatever it learned with: a patch is hidden as lost lines are, by missing values that
-the model fills from above and below. What is left of the answer then rests on the rest of the scan.
+After Zeiler & Fergus (ECCV 2014). Works for any Model that judges, whatever it learned with: a patch is hidden as lost
+lines are, by missing values that the model fills from above and below. What is left of the answer then rests on the
+rest of the scan.
 """
 
 from __future__ import annotations
