@@ -80,7 +80,7 @@ RECIPE = Recipe(
         Claim("balanced_accuracy", 0.847, PAPER, "20 of 128 lines, four states, images split at random"),
     ),
     options={
-        "tile": 96, "examples": 4000, "epochs": 14, "batch": 64, "lr": 3e-3, "weight_decay": 0.05, "dropout": 0.2,
-        "schedule": "cosine", "precision": "bf16", "members": 2, "symmetric": True, "width": 16, "trees": 150,
+        "tile": 96, "examples": 4000, "epochs": 12, "batch": 64, "lr": 3e-3, "weight_decay": 0.05, "dropout": 0.2,
+        "schedule": "cosine", "precision": "bf16", "members": 2, "symmetric": True, "width": 16, "trees": 60,
     },
 )  # fmt: skip
