@@ -31,6 +31,7 @@ TWIN = 1.4e-9  # metres within which a fainter spot may be the same bond, seen b
 ALONE = 2.6e-9  # metres to the next bond: twice half a crop, less than that and one is in the other's picture
 OUTSTANDING = 8.0  # robust spreads of the filtered image above which a spot is no noise
 SPACING = 0.1e-9  # metres per pixel of a crop
+RIM = 3  # pixels
 SIDE = 28  # pixels of a crop, the side the published networks read
 
 UNITS = {"y": "m", "x": "m", "height": "m", "diameter": "m"}
@@ -63,15 +64,30 @@ def find_bonds(height: np.ndarray, pixel_size: float, *, alone: float = ALONE) -
     return pd.DataFrame(columns).sort_values("height", ascending=False, ignore_index=True)
 
 
-def crops(height: np.ndarray, pixel_size: float, centres: np.ndarray, *, side: int = SIDE, spacing: float = SPACING
-          ) -> np.ndarray:  # fmt: skip
-    """(n, side, side) pictures of `spacing` metres per pixel around centres (n, 2) metres, linearly interpolated."""
+def crops(
+    height: np.ndarray, pixel_size: float, centres: np.ndarray, *, side: int = SIDE, spacing: float = SPACING
+) -> np.ndarray:
+    """(n, side, side) pictures of `spacing` metres per pixel around centres (n, 2) metres, linearly interpolated.
+
+    Each stands on a plane of its own, fitted to its rim, because a terrace is tilted in a scan levelled as a whole.
+    """
     u = (np.arange(side) - (side - 1) / 2) * spacing
     out = np.empty((len(centres), side, side))
     for i, (y, x) in enumerate(np.asarray(centres, float).reshape(-1, 2)):
         grid = np.meshgrid((y + u) / pixel_size, (x + u) / pixel_size, indexing="ij")
         out[i] = ndimage.map_coordinates(height, grid, order=1, mode="nearest")
-    return out
+    return out - _planes(out)
+
+
+def _planes(images: np.ndarray) -> np.ndarray:
+    """Planes (n, side, side) through the outermost RIM pixels of images (n, side, side), by least squares."""
+    side = images.shape[1]
+    u = np.linspace(-1, 1, side)
+    terms = np.stack([np.ones((side, side)), *np.meshgrid(u, u, indexing="ij")])  # (3, side, side)
+    rim = np.ones((side, side), bool)
+    rim[RIM:-RIM, RIM:-RIM] = False
+    solve = np.linalg.pinv(terms[:, rim].T)  # (3, pixels of the rim)
+    return np.einsum("kij,kp,np->nij", terms, solve, images[:, rim], optimize=True)
 
 
 @step

@@ -8,6 +8,7 @@ them. Learned from simulated frames: second apexes 0.2–1.2 nm away whose twin 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def example(rng: np.random.Generator, options: Options) -> Example:
         frame = bond_frame(rng, double, size=6e-9, pixel_size=pixel, alone=True)
         z = frame.scan["height"].values
         z = z - plane_fit(z)
-        if not find_bonds(*coarser(z - row_offsets(z), (pixel, pixel))).empty:
+        if not find_bonds(*coarser(z - row_offsets(z, "difference"), (pixel, pixel))).empty:
             return Example(frame.scan, CLASSES[double], f"tip {rng.integers(2**62)}")
 
 
@@ -115,7 +116,7 @@ RECIPE = Recipe(
     kind="classify",
     classes=CLASSES,
     example=example,
-    clean=(plane, rows, bond_crops),
+    clean=(plane, partial(rows, method="difference"), bond_crops),
     build=network,
     scale="own",
     symmetries=("identity", "rot180", "flip_x", "flip_y"),  # rows stay rows: noise runs along them
