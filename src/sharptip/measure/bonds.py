@@ -27,11 +27,13 @@ LARGEST = 3.0e-9  # metres; a bond and its twin are smaller, lumps of dirt are n
 ATOMS = 0.2e-9  # metres, Gaussian that hides the lattice while a spot is measured
 FLOOR = 25  # percentile of the heights around a spot that is taken for what it stands on
 LEVEL = 0.3  # of the spot's height above what is around it
+ALIKE = 1.4  # largest ratio of the heights of two bonds of one scan, about
 TWIN = 1.4e-9  # metres within which a fainter spot may be the same bond, seen by a second apex
 ALONE = 2.6e-9  # metres to the next bond: twice half a crop, less than that and one is in the other's picture
 OUTSTANDING = 8.0  # robust spreads of the filtered image above which a spot is no noise
 SPACING = 0.1e-9  # metres per pixel of a crop
 RIM = 3  # pixels
+KNEE = 0.05  # of a bond's height, below which a crop is linear
 SIDE = 28  # pixels of a crop, the side the published networks read
 
 UNITS = {"y": "m", "x": "m", "height": "m", "diameter": "m"}
@@ -61,7 +63,11 @@ def find_bonds(height: np.ndarray, pixel_size: float, *, alone: float = ALONE) -
         centre = _subpixel(response, row, column) * pixel_size
         for name, value in zip(UNITS, (*centre, tall, size), strict=True):
             columns[name].append(float(value))
-    return pd.DataFrame(columns).sort_values("height", ascending=False, ignore_index=True)
+    found = pd.DataFrame(columns).sort_values("height", ascending=False, ignore_index=True)
+    if len(found) > 2:  # the bonds of one scan are alike; what is much higher or lower than most is something else
+        usual = found["height"].median()
+        found = found[found["height"].between(usual / ALIKE, usual * ALIKE)].reset_index(drop=True)
+    return found
 
 
 def crops(
@@ -94,6 +100,8 @@ def _planes(images: np.ndarray) -> np.ndarray:
 def bond_crops(scan: xr.Dataset, *, channel: str = "height") -> xr.Dataset:
     """The scan's bonds, each on SIDE × SIDE pixels of SPACING, one below the other: a scan (n·SIDE, SIDE).
 
+    Each is asinh(z/KNEE) of the height z relative to the bond's own: what is faint beside a bond stays visible and the
+    bond's shape is kept, whatever the gain.
     Scans of finer pixels are first averaged over whole blocks of them, so noise does not depend on the pixel size.
     A constant or too small channel comes back as it was, for others to refuse. Raises ModelError where no bond is
     whole and alone, or the size of the scan is not known.
@@ -114,10 +122,11 @@ def bond_crops(scan: xr.Dataset, *, channel: str = "height") -> xr.Dataset:
             f"{SIDE * SPACING / 2 * 1e9:g} nm from the border); scan an area with bonds on it"
         )
     cut = crops(z, pixel, found[["y", "x"]].to_numpy())
-    data = cut.reshape(-1, SIDE)
+    tall = found["height"].to_numpy()[:, None, None]
+    data = np.arcsinh(cut / (KNEE * tall)).reshape(-1, SIDE)
     axes = {d: Axis.regular(n, SPACING) for d, n in zip(("y", "x"), data.shape, strict=True)}
     coords = {d: xr.Variable((d,), a.values, {"units": "m"}) for d, a in axes.items()}
-    return xr.Dataset({channel: xr.Variable(("y", "x"), data, scan[channel].attrs)}, coords, scan.attrs)
+    return xr.Dataset({channel: xr.Variable(("y", "x"), data, {"units": "1"})}, coords, scan.attrs)
 
 
 def coarser(values: np.ndarray, pixels: tuple[float, float]) -> tuple[np.ndarray, float]:

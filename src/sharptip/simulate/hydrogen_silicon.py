@@ -397,7 +397,7 @@ def _apexes(rng: np.random.Generator, number: int, reach: tuple[float, float], s
 # Bonds as pictures of the tip ------------------------------------------------------------------------------------
 
 WEIGHT = (0.15, 1.0)  # current through the second apex of a double tip relative to the first, both over the flat
-OFFSET = (0.2e-9, 1.2e-9)  # metres between a bond and its twin; published: 2–12 pixels of crops 28 wide
+OFFSET = (0.5e-9, 1.2e-9)  # metres between a bond and its twin; nearer ones make one bond that is a little oval
 
 
 class BondFrame(NamedTuple):
