@@ -33,6 +33,7 @@ ALONE = 2.6e-9  # metres to the next bond: twice half a crop, less than that and
 OUTSTANDING = 8.0  # robust spreads of the filtered image above which a spot is no noise
 SPACING = 0.1e-9  # metres per pixel of a crop
 RIM = 3  # pixels
+SHARPEN = 2.0  # pixels of a crop; bonds 1 nm wide and 1 nm apart touch, their curvatures do not
 KNEE = 0.05  # of a bond's height, below which a crop is linear
 SIDE = 28  # pixels of a crop, the side the published networks read
 
@@ -198,11 +199,11 @@ def _subpixel(response: np.ndarray, row: int, column: int) -> np.ndarray:
 def second_peak(crop: np.ndarray) -> float:
     """How high the autocorrelation of a bond's crop (y, x) stands beyond its first valley, relative to its middle.
 
-    A twin gives the autocorrelation a second peak at its own offset. The largest value, over directions, of a rise
+    A twin gives the autocorrelation of the sharpened crop (its positive curvature on SHARPEN pixels) a second peak at
+    its own offset. The largest value, over directions, of a rise
     after a fall; 0 where it only falls. Offsets up to half the crop.
     """
-    z = crop - np.median(crop)
-    z = np.clip(z, 0.2 * z.max(), None) - 0.2 * z.max()
+    z = np.clip(-ndimage.gaussian_laplace(crop, SHARPEN), 0, None)
     n = crop.shape[0]
     power = np.abs(np.fft.rfft2(z, s=(2 * n, 2 * n))) ** 2
     correlation = np.fft.fftshift(np.fft.irfft2(power, s=(2 * n, 2 * n)))

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 TINY = 1e-9  # relative to an image of unit spread; keeps logarithms finite
+DEAD = 1e-4  # curvature below which nothing is measured: less than the noise of any instrument
 SCAR = 6  # pixels, shortest streak that counts
 OCTAVES = 4  # bands of the spectrum along each axis, each half as wide as the one above
 
@@ -18,7 +19,8 @@ FEATURES = (
     "line_roughness", "line_jump", "line_against_pixel", "level_shift", "scar_share", "column_scar_share",
     "tail_x", "tail_y", "tail_far", "noise_x", "noise_y", "hold_x1", "hold_y1", "hold_x4", "hold_y4", "hold_x16",
     "hold_y16", *(f"power_{a}{i}" for a in "xy" for i in range(OCTAVES)), "line_peak", "column_peak", "ceiling",
-    "floor", "twin", "valleys_fine", "valleys_coarse", "detail_change", "dead_lines", "spikes", "skewness", "kurtosis", "shear",
+    "floor", "twin", "valleys_fine", "valleys_coarse", "detail_change", "dead_lines", "spikes", "skewness",
+    "kurtosis", "shear", "dead_area",
 )  # fmt: skip
 
 
@@ -33,6 +35,36 @@ def scan_quality(image: np.ndarray) -> dict[str, float]:
     z = z / spread
     parts = _lines(z) | _scars(z) | _tails(z) | _noise(z) | _hold(z) | _power(z) | _range(z) | _tip(z) | _change(z)
     return {name: float(parts[name]) for name in FEATURES}
+
+
+INDICATORS = {  # the number that rises most with each fault
+    "noise": "noise_x", "row offsets": "line_against_pixel", "jumps": "line_jump", "scars": "scar_share",
+    "parachuting": "tail", "hum": "line_peak", "saturation": "dead_area", "tip change": "detail_change",
+    "double tip": "twin", "blunt tip": "valleys_coarse", "lost contact": "dead_lines",
+}  # fmt: skip
+USUAL: dict[
+    str, tuple[float, float]
+] = {}  # median and 95 % of good simulated scans, by `benchmarks/judge_scan.py --usual`
+
+
+def likeliest_fault(image: np.ndarray) -> tuple[str, float]:
+    """(fault, excess): the fault whose indicator stands out most from what good scans show.
+
+    image: as for `scan_quality`. excess: in units of the distance from the median to the 95th percentile of good scans;
+    below about 2 there is no reason to suspect anything. Scars, noise, line offsets and what is lost are named well;
+    tips are not, because a surface may look like its own double.
+    """
+    found = indicators(image)
+    excess = {f: (v - USUAL[f][1]) / (USUAL[f][1] - USUAL[f][0]) for f, v in found.items()}
+    worst = max(excess, key=lambda f: excess[f])
+    return worst, 1 + excess[worst]
+
+
+def indicators(image: np.ndarray) -> dict[str, float]:
+    """The indicator of each fault; for tails, by how much x is more lopsided than y."""
+    found = scan_quality(image)
+    found["tail"] = abs(found["tail_x"]) - abs(found["tail_y"])
+    return {fault: found[name] for fault, name in INDICATORS.items()}
 
 
 def feature_rows(images: np.ndarray) -> np.ndarray:
@@ -112,12 +144,11 @@ def _power(z: np.ndarray) -> dict[str, float]:
 def _range(z: np.ndarray) -> dict[str, float]:
     """Heights that are cut off at a limit, and the shape of their distribution."""
     whole = max(float(np.ptp(z)), TINY)
-    shape = {
-        "skewness": _skew(z),
-        "kurtosis": np.log(1e-3 + float(np.mean((z - z.mean()) ** 4)) / max(z.var() ** 2, TINY)),
-    }
+    dead = ndimage.maximum_filter(np.abs(ndimage.laplace(z)), 5) < DEAD
+    fourth = float(np.mean((z - z.mean()) ** 4)) / max(float(z.var()) ** 2, TINY)
     return {
         "ceiling": np.log(1e-4 + np.mean(z > z.max() - 0.02 * whole)),
+        "dead_area": np.log(1e-4 + np.mean(dead)),
         "floor": np.log(1e-4 + np.mean(z < z.min() + 0.02 * whole)),
         "skewness": _skew(z),
         "kurtosis": np.log(fourth + 1e-3),

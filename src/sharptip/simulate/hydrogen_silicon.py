@@ -402,7 +402,8 @@ OFFSET = (0.5e-9, 1.2e-9)  # metres between a bond and its twin; nearer ones mak
 
 class BondFrame(NamedTuple):
     """A frame with dangling bonds by one tip: `double` or not; `weight` and `offset` (m) of its second apex and
-    `ghost`, how high a bond's twin is relative to the bond, 0 without one; `centres` (n, 2) in metres of the bonds."""
+    `ghost`, how high a bond's twin is relative to the bond, 0 without one; `centres` (n, 2) in metres of the bonds in
+    the scan, by its first apex."""
 
     scan: xr.Dataset
     double: bool
@@ -450,7 +451,11 @@ def bond_frame(
     ghost = ghost_of(weight, float(bonds.height[bright].mean()) if bright.any() else 0.0)
     drawn = {"double": double, "weight": weight, "offset": offset, "ghost": ghost}
     scan.attrs["history"] = remember(scan, scan, "simulate_bond_frame", drawn).attrs["history"]
-    return BondFrame(scan, double, weight, offset, ghost, bonds.centre[bright])
+    rows = np.interp(bonds.centre[bright, 0], y, np.arange(len(y)), left=-np.inf, right=np.inf)
+    seen = np.isfinite(rows)  # where drift has put them in the scan
+    shift = x[rows[seen].astype(int), 0]
+    centres = np.stack([rows[seen] * pixel_size, bonds.centre[bright, 1][seen] - shift], axis=1)
+    return BondFrame(scan, double, weight, offset, ghost, centres)
 
 
 def _in_the_middle(rng: np.random.Generator, bonds: Bumps, size: float) -> Bumps:
