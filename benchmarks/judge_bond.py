@@ -70,9 +70,8 @@ def bins(right: np.ndarray, about: pd.DataFrame, column: str, edges: list[float]
         inside = (about["double"] & about[column].between(low * scale, high * scale)).to_numpy()
         if inside.any():
             v = proportion(right[inside], about["frame"].to_numpy()[inside])
-            print(
-                f"| {column} {low:g}–{high:g} | {v.value:.3f} ({v.low:.3f}–{v.high:.3f}) | {inside.sum()} | {v.groups} |"
-            )
+            found = f"{v.value:.3f} ({v.low:.3f}–{v.high:.3f})"
+            print(f"| {column} {low:g}–{high:g} | {found} | {inside.sum()} | {v.groups} |")
 
 
 def votes(p: np.ndarray, about: pd.DataFrame) -> None:

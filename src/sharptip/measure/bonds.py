@@ -32,6 +32,7 @@ TWIN = 1.4e-9  # metres within which a fainter spot may be the same bond, seen b
 ALONE = 2.6e-9  # metres to the next bond: twice half a crop, less than that and one is in the other's picture
 OUTSTANDING = 8.0  # robust spreads of the filtered image above which a spot is no noise
 SPACING = 0.1e-9  # metres per pixel of a crop
+FLAT = 1e-14  # metres; less than any microscope resolves, more than the rounding that levelling leaves
 RIM = 3  # pixels
 SHARPEN = 2.0  # pixels of a crop; bonds 1 nm wide and 1 nm apart touch, their curvatures do not
 KNEE = 0.05  # of a bond's height, below which a crop is linear
@@ -104,19 +105,18 @@ def bond_crops(scan: xr.Dataset, *, channel: str = "height") -> xr.Dataset:
     Each is asinh(z/KNEE) of the height z relative to the bond's own: what is faint beside a bond stays visible and the
     bond's shape is kept, whatever the gain.
     Scans of finer pixels are first averaged over whole blocks of them, so noise does not depend on the pixel size.
-    A constant or too small channel comes back as it was, for others to refuse. Raises ModelError where no bond is
-    whole and alone, or the size of the scan is not known.
+    Raises ModelError for a constant channel, one of unknown size, and where no bond is whole and alone.
     """
     values = channel_of(scan, channel).transpose("y", "x").values.astype(float)
     finite = values[np.isfinite(values)]
-    if not finite.size or np.ptp(finite) == 0 or min(values.shape) < 8:
-        return scan
+    if not finite.size or np.ptp(finite) < FLAT:
+        raise ModelError(f"{label(scan)} is constant: it shows nothing to judge; check the channel and the file")
     if scan.attrs.get("size") == "unknown":
         raise ModelError(
             f"{label(scan)} has no known size, so its bonds cannot be told; read it with size=(…) in metres"
         )
-    z, pixel = coarser(values, pixel_size_of(scan))
-    found = find_bonds(z, pixel)
+    z, pixel = coarser(values, pixel_size_of(scan)) if min(values.shape) > 1 else (values, SPACING)
+    found = find_bonds(z, pixel) if min(z.shape) >= SIDE // 2 else pd.DataFrame()
     if found.empty:
         raise ModelError(
             f"{label(scan)}: no dangling bond was found that is whole and alone ({LEAST * 1e9:g} nm or larger, "

@@ -42,9 +42,11 @@ INDICATORS = {  # the number that rises most with each fault
     "parachuting": "tail", "hum": "line_peak", "saturation": "dead_area", "tip change": "detail_change",
     "double tip": "twin", "blunt tip": "valleys_coarse", "lost contact": "dead_lines",
 }  # fmt: skip
-USUAL: dict[
-    str, tuple[float, float]
-] = {}  # median and 95 % of good simulated scans, by `benchmarks/judge_scan.py --usual`
+USUAL = {  # median and 95th percentile in good scans: `benchmarks/judge_scan.py --usual --scans 300`
+    "noise": (-2.35, -1.31), "row offsets": (0.305, 1.08), "jumps": (0.966, 1.27), "scars": (-9.21, -7.66),
+    "parachuting": (0.0907, 2.3), "hum": (0.58, 3.38), "saturation": (-9.21, -9.16), "tip change": (1.31, 6.23),
+    "double tip": (0.086, 0.947), "blunt tip": (-0.301, 0.444), "lost contact": (0.0, 0.0904),
+}  # fmt: skip
 
 
 def likeliest_fault(image: np.ndarray) -> tuple[str, float]:
@@ -179,7 +181,9 @@ def _change(z: np.ndarray) -> dict[str, float]:
     """Lines whose detail changes for good at one line, that show nothing at all, or that slide past each other."""
     detail = np.log(np.median(np.abs(np.diff(z, axis=1)), axis=1) + 1e-3)
     walk = np.abs(np.cumsum(detail - detail.mean())) / np.sqrt(len(detail))
-    alive = np.log(z.std(axis=1) + 1e-4)
+    x = np.linspace(-1, 1, z.shape[1])
+    off = z - z.mean(axis=1, keepdims=True)
+    alive = np.log((off - (off @ x / (x @ x))[:, None] * x).std(axis=1) + 1e-4)  # no slope: a dead line may be tilted
     shift = np.array([_shift(a, b) for a, b in zip(z[:-8:8], z[8::8], strict=False)])
     return {
         "detail_change": walk.max() / (1.4826 * np.median(np.abs(np.diff(detail))) + 0.02),

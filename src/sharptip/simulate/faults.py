@@ -46,6 +46,7 @@ FAULTS: dict[str, dict[str, Any]] = {  # what each changes in the settings of a 
     "lost contact": {},
 }
 TWO = 0.3  # share of bad scans with a second fault
+LINE_TIMES = (0.04, 1.0)  # seconds; mains hum then has 2 to 60 waves per line
 SIDES = (96, 128, 128, 128, 256)  # pixels
 
 
@@ -71,7 +72,7 @@ def faulty(rng: np.random.Generator, bad: bool, *, fault: str | None = None, sid
     n = int(rng.choice(SIDES)) if side is None else side
     kind = str(rng.choice(list(GROUNDS)))
     height, pixel = GROUNDS[kind](rng, n)
-    settings = GOOD
+    settings = replace(GOOD, line_time=float(np.exp(rng.uniform(*np.log(LINE_TIMES)))))
     for name in names:
         settings = replace(settings, **FAULTS[name])
     tip = _tip(rng, names, float(height.std()), pixel)
@@ -98,7 +99,7 @@ def lost_contact(rng: np.random.Generator, z: np.ndarray, sq: float) -> np.ndarr
 
 
 def saturated(rng: np.random.Generator, z: np.ndarray) -> np.ndarray:
-    """What lies above, or below, the range of the piezo or of the converter is recorded as its limit: no noise there."""
+    """What lies above, or below, the range of the piezo or the converter is recorded as its limit, without noise."""
     share = float(rng.uniform(0.1, 0.4))
     return np.minimum(z, np.quantile(z, 1 - share)) if rng.random() < 0.7 else np.maximum(z, np.quantile(z, share))
 
