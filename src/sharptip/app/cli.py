@@ -269,7 +269,9 @@ def recipes(as_json: Json = False) -> None:
 
 DataOption = Annotated[
     Path | None,
-    typer.Option("--data", help="Folder with one sub-folder per class, or a CSV table; else simulated scans."),
+    typer.Option(
+        "--data", help="Folder with one sub-folder per class, a CSV table, or labelled arrays (.npz); else simulated."
+    ),
 ]
 
 
@@ -322,7 +324,8 @@ def predict(
     rows, failed = [], 0
     for file in files:
         try:
-            about = {"channel": port.name, "unit": port.unit} if size is not None else {}
+            unit = "arb" if port.arbitrary else port.unit
+            about = {"channel": port.name, "unit": unit} if size is not None else {}
             for scan in io.scans(file, size=_size(size), **about):
                 answer = loaded.predict(scan)
                 rows.append({"file": str(file), "scan": label(scan), **_answer(answer)})
@@ -345,40 +348,51 @@ def predict(
 @app.command()
 def score(
     model: Annotated[
-        str, typer.Argument(help="A model, NAME.sharptip, or a recipe's name (trained on simulation first).")
+        str, typer.Argument(help="A model, NAME.sharptip, or a recipe's name: learned on the data, fold by fold.")
     ],
     data: DataOption = None,
     groups: GroupsOption = None,
     size: SizeOption = None,
     option: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the recipe. Repeatable.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the simulated scans.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the simulated scans, and of the folds.")] = 0,
+    folds: Annotated[int, typer.Option(min=2, help="With a recipe's name: parts that the groups are dealt to.")] = 5,
+    keep: Annotated[
+        Path | None, typer.Option(help="Folder that keeps each fold, so that an interrupted run goes on.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """How good a model is on scans that it has not seen, beside its baselines and the published claims."""
-    import numpy as np
+    """How good a model is on scans that it has not seen, beside its baselines and the published claims.
 
+    A recipe's name with --data: every group is judged by a model that learned from the other groups. Without --data:
+    learned and judged on simulated scans.
+    """
     from ..core.history import is_simulated
+    from ..fit.crossval import cross_validate
     from ..fit.model import Model
 
-    if Path(model).exists():
-        loaded = Model.load(model)
-    else:
-        fresh = Model(model)
-        loaded = Model(model, **_options(option or [], fresh.options)).fit(seed=seed)
+    loaded = Model.load(model) if Path(model).exists() or model.endswith(".sharptip") else None
+    recipe = loaded.recipe if loaded else Model(model).recipe
+    options = loaded.options if loaded else _options(option or [], Model(model).options)
+    if loaded and option:
+        raise typer.BadParameter("a trained model has its options already; leave --set out")
     if data is not None:
-        examples, _ = _examples(loaded.recipe, loaded.options, data, groups, size)
+        examples, classes = _examples(recipe, options, data, groups, size)
     else:
-        if loaded.recipe.example is None:
-            raise StudyError(f"recipe {loaded.recipe.name!r} has no simulator; give --data")
-        streams = np.random.SeedSequence((seed, 1)).spawn(loaded.options["examples"])
-        examples = [loaded.recipe.example(np.random.default_rng(s), loaded.options) for s in streams]
+        examples, classes = _drawn(loaded or Model(model, **options), seed), None
     real = not any(is_simulated(e.scan) for e in examples)
-    table = loaded.score(examples, real=real)
+    if loaded:
+        table = loaded.score(examples, real=real)
+    elif data is None:
+        with _Bar("training") as bar:
+            epochs = Model(model, **options).options["epochs"]
+            fresh = Model(model, **options).fit(None, seed, lambda h: bar.to("training", len(h.loss), epochs))
+        table = fresh.score(examples, real=real)
+    else:
+        with _Bar("folds") as bar:
+            options.setdefault("classes", classes)
+            table = cross_validate(recipe, examples, options, k=folds, seed=seed, keep=keep, real=real, tell=bar.to)
     if as_json:
-        rows = json.loads(table.to_json(orient="records"))
-        n_groups = len({e.group for e in examples})
-        typer.echo(json.dumps({"recipe": loaded.recipe.name, "real": real, "n_images": len(examples),
-                               "n_groups": n_groups, "rows": rows}))  # fmt: skip
+        typer.echo(json.dumps(_scored(recipe, examples, table, real, "model" if loaded or data is None else "folds")))
         return
     typer.echo(table.to_string(index=False, float_format=lambda v: f"{v:.3g}", na_rep=""))
 
@@ -416,19 +430,46 @@ def _options(given: list[str], known: dict[str, Any]) -> dict[str, Any]:
 
 
 def _examples(recipe: Any, options: dict[str, Any], data: Path, groups: str | None, size: str | None) -> Any:
+    from ..fit.labelled import examples_of
     from ..study.collect import examples
 
+    if data.suffix == ".npz":
+        found, names = examples_of(data, recipe)
+        known = tuple(options.get("classes") or recipe.classes)
+        return found, known if set(names) <= set(known) else names
     found, broken, classes = examples(data, recipe, options.get("classes") or recipe.classes, groups, _size(size))
     for file, reason in broken:
         typer.echo(f"sharptip: left out {file}: {reason}", err=True)
     return found, classes
 
 
+def _drawn(model: Any, seed: int) -> list[Any]:
+    """Simulated examples that no model was trained on."""
+    import numpy as np
+
+    if model.recipe.example is None:
+        raise StudyError(f"recipe {model.recipe.name!r} has no simulator; give --data")
+    streams = np.random.SeedSequence((seed, 1)).spawn(model.options["examples"])
+    return [model.recipe.example(np.random.default_rng(s), model.options) for s in streams]
+
+
+def _scored(recipe: Any, examples: list[Any], table: Any, real: bool, how: str) -> dict[str, Any]:
+    """A score table for programs: the model's own numbers by name, the baselines beside them, then every row."""
+    from ..fit.score import by_name
+
+    about = {"recipe": recipe.name, "real": real, "judged": "held-out groups" if how == "folds" else "by one model",
+             "n_images": len(examples), "n_groups": len({e.group for e in examples})}  # fmt: skip
+    return {**about, **by_name(recipe, table), "rows": json.loads(table.to_json(orient="records"))}
+
+
 def _answer(answer: Any) -> dict[str, Any]:
     if "label" in answer.dims:
         name = next(iter(answer.data_vars))
+        if "line" in answer.dims:
+            answer = answer.isel(line=-1)
         chances = dict(zip(answer["label"].values.tolist(), answer[name].values.tolist(), strict=True))
-        return {"answer": answer.attrs["label"], **{k: round(v, 4) for k, v in chances.items()}}
+        decided = {k: answer.attrs[k] for k in ("verdict", "stop_line", "change_line", "unlike") if k in answer.attrs}
+        return {"answer": answer.attrs["label"], **decided, **{k: round(v, 4) for k, v in chances.items()}}
     return {"answer": ", ".join(f"{k} ({v.attrs['units']})" for k, v in answer.data_vars.items())}
 
 

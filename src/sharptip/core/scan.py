@@ -48,7 +48,7 @@ def from_grid(grid: Grid, source: str = "", format: str = "") -> xr.Dataset:
 
 def scan_of(
     height: np.ndarray,
-    pixel_size: float | tuple[float, float],
+    pixel_size: float | tuple[float, float] | None,
     *,
     name: str = "",
     channel: str = "height",
@@ -56,7 +56,7 @@ def scan_of(
 ) -> xr.Dataset:
     """A scan of one channel from an array, for notebooks, simulators and tests.
 
-    height: (y, x) in `unit` (SI); pixel_size: metres, one number or (dy, dx).
+    height: (y, x) in `unit` (SI); pixel_size: metres, one number or (dy, dx); None where nobody knows it.
 
     >>> scan_of(np.zeros((4, 5)), 2e-9).sizes["x"]
     5
@@ -66,13 +66,15 @@ def scan_of(
     height = np.asarray(height)
     if height.ndim != 2:
         raise ScanError(f"an image has two axes (y, x); this array has shape {height.shape}")
-    sizes = (pixel_size, pixel_size) if np.isscalar(pixel_size) else tuple(pixel_size)  # type: ignore[arg-type]
-    if len(sizes) != 2 or not all(isinstance(s, int | float | np.number) and s > 0 for s in sizes):
-        raise ScanError(f"the pixel size is {pixel_size!r}; give metres, 4e-9, or (dy, dx)")
     if 0 in height.shape:
         raise ScanError(f"an image has a pixel at least; this array has shape {height.shape}")
-    dy, dx = (pixel_size, pixel_size) if np.isscalar(pixel_size) else pixel_size  # type: ignore[misc]
-    axes = {"y": Axis.regular(height.shape[0], float(dy)), "x": Axis.regular(height.shape[1], float(dx))}  # type: ignore[arg-type]
+    if pixel_size is None:
+        axes = {d: Axis.regular(n, 1.0, PIXEL) for d, n in zip(("y", "x"), height.shape, strict=True)}
+    else:
+        sizes = (pixel_size, pixel_size) if isinstance(pixel_size, int | float | np.number) else tuple(pixel_size)
+        if len(sizes) != 2 or not all(isinstance(s, int | float | np.number) and s > 0 for s in sizes):
+            raise ScanError(f"the pixel size is {pixel_size!r}; give metres, 4e-9, or (dy, dx)")
+        axes = {d: Axis.regular(n, float(s)) for d, n, s in zip(("y", "x"), height.shape, sizes, strict=True)}
     scan = from_grid(Grid(name, (Channel(channel, height, unit, channel),), axes), format="array")
     check(scan)
     return scan

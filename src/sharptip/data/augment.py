@@ -103,8 +103,18 @@ def elastic(x: Tensor, rng: np.random.Generator) -> Tensor:
     return F.grid_sample(x, grid + bend.permute(0, 2, 3, 1), padding_mode="reflection", align_corners=False)
 
 
+def framing(x: Tensor, rng: np.random.Generator) -> Tensor:
+    """Another frame of the same surface: shifted by up to a tenth of it and stretched by up to a tenth, each way."""
+    n = len(x)
+    theta = np.zeros((n, 2, 3), np.float32)
+    theta[:, [0, 1], [0, 1]] = np.exp(rng.uniform(-0.1, 0.1, (n, 2)))
+    theta[:, :, 2] = rng.uniform(-0.2, 0.2, (n, 2))  # of half a frame
+    grid = F.affine_grid(torch.from_numpy(theta), list(x.shape), align_corners=False)
+    return F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
+
+
 DISTORTIONS: dict[str, Callable[[Tensor, np.random.Generator], Tensor]] = {
-    f.__name__: f for f in (gain, gamma, noise, line_offsets, streaks, tilt, blur, elastic)
+    f.__name__: f for f in (gain, gamma, noise, line_offsets, streaks, tilt, blur, elastic, framing)
 }
 
 

@@ -30,6 +30,7 @@ from .recipe import Example, Recipe, settled
 from .scale import Scale
 from .storage import load, save
 
+PARTS = 8  # of the groups; each member of an ensemble learns without one of them
 WEIGHTS = Path(__file__).parents[1] / "weights"  # trained models that ship, NAME.sharptip
 
 
@@ -217,10 +218,11 @@ class Model:
         groups = [e.group or str(i) for i, e in enumerate(examples)]
         strata = [self.kind.stratum(e) if self.recipe.kind != "restore" else "" for e in examples]
         if self.options["members"] > 1:
-            parts = folds(groups, strata, self.options["members"], np.random.default_rng(seed))
+            members = self.options["members"]
+            parts = folds(groups, strata, max(members, PARTS), np.random.default_rng(seed))[:members]
+            if len(parts) < members:
+                raise ModelError(f"{len(parts)} groups are fewer than members={members}; take fewer members")
             held = [np.isin(owner, out) for _, out in parts]
-            if len(held) < self.options["members"]:
-                raise ModelError(f"{len(held)} groups are fewer than members={self.options['members']}; take fewer")
             histories = train_ensemble(
                 self.learner, x, y, self.recipe, self.options, seed, held, self.kind.calibration, on_epoch
             )
@@ -280,6 +282,14 @@ class Model:
         of = np.bincount(owner)[:, None]
         return {k: np.stack([np.bincount(owner, q) for q in p.T], axis=1) / of for k, p in answers.items()}
 
+    def line_by_line(self, examples: Sequence[Example]) -> np.ndarray:
+        """(n, lines, classes) of a recipe that answers after every line. Raises ModelError for another one."""
+        self._must_be_fitted()
+        if not self.recipe.lines:
+            raise ModelError(f"recipe {self.recipe.name!r} judges whole scans, not line by line")
+        x, _ = self._all_tiles(examples, [prepare(self.recipe, e.scan) for e in examples])
+        return self._asked(self.learner, x)
+
     def _by_count(self, p: np.ndarray) -> dict[str, np.ndarray]:
         """(n, lines, k) → (n, k) after each count of lines; (n, k) as it is."""
         return {after: p[:, n - 1 if n else -1] if p.ndim == 3 else p for after, n in self._counts().items()}
@@ -306,6 +316,8 @@ class Model:
             answer.attrs["label"] = ", ".join(seen) or "none"
         else:
             answer.attrs["label"] = self.classes[int(last.argmax())]
+        if self.recipe.decide:
+            answer.attrs |= self.recipe.decide(p, self.classes)
         return answer
 
     def _restored(self, scan: xr.Dataset, prepared: Prepared) -> xr.Dataset:

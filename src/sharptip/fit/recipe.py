@@ -79,6 +79,8 @@ class Recipe:
     scale     'own': each scan's own robust spread, multiplied back for restorations; 'fixed': learned once from the
               training scans and kept with their range, so that `predict` can warn outside it; 'lines': each line by
               what the scanner had seen until then, so that an answer never rests on lines to come.
+    decide    (probabilities, classes) → plain values that follow from them (a verdict, a line at which to stop), kept
+              in the attributes of an answer.
     baselines name → options → estimator, learned beside the model on the same features.
     options   every option with its default; there are no others.
     """
@@ -97,6 +99,7 @@ class Recipe:
     view: str = "tiles"
     lines: tuple[int, ...] = ()
     features: Callable[[np.ndarray], np.ndarray] | None = None
+    decide: Callable[[np.ndarray, Sequence[str]], dict[str, Any]] | None = None
     symmetries: tuple[str, ...] = ("identity",)
     distortions: tuple[str, ...] = ()
     baselines: Mapping[str, Callable[[Options], Any]] = field(default_factory=dict)

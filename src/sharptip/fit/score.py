@@ -39,6 +39,40 @@ def table(recipe: Recipe, rows: Sequence[dict[str, Any]], real: bool) -> pd.Data
     return pd.DataFrame(rows)
 
 
+def by_name(recipe: Recipe, table: pd.DataFrame) -> dict[str, Any]:
+    """A score table as nested names for programs: the model's metrics, `interval95`, `baselines`, `claims`.
+
+    Metrics 'auroc NAME' are gathered under 'auroc' by attribute. A recipe that answers line by line has `lines`: the
+    same after each count of lines and after 'all'.
+    """
+    learners = {str(name): _named(rows) for name, rows in table[table.learner != "published"].groupby("learner")}
+    claims = [{"metric": c.metric, "value": c.value, "source": c.source, "note": c.note} for c in recipe.claims]
+
+    def after(ending: str) -> dict[str, Any]:
+        others = {n.removesuffix(ending): v for n, v in learners.items()
+                  if n.removesuffix(ending) + ending == n and n.removesuffix(ending) in recipe.baselines}  # fmt: skip
+        return {**learners["model" + ending], "baselines": others}
+
+    out = {**after(""), "claims": claims}
+    if recipe.lines:
+        out["lines"] = {str(n): after(f" after {n} lines") for n in recipe.lines} | {"all": after("")}
+    return out
+
+
+def _named(rows: pd.DataFrame) -> dict[str, Any]:
+    out: dict[str, Any] = {"interval95": {}}
+    for r in rows.itertuples():
+        first, _, attribute = str(r.metric).partition(" ")
+        bounds = [None if pd.isna(v) else float(v) for v in (r.low, r.high)]
+        value = None if pd.isna(r.value) else float(r.value)  # type: ignore[arg-type]
+        if attribute:
+            out.setdefault(first, {})[attribute] = value
+            out["interval95"].setdefault(first, {})[attribute] = bounds
+        else:
+            out[first], out["interval95"][first] = value, bounds
+    return out
+
+
 def classification_rows(
     learner: str, truth: np.ndarray, probability: np.ndarray, groups: Sequence[object]
 ) -> list[dict[str, Any]]:

@@ -33,7 +33,9 @@ def save(path: str | Path, card: Mapping[str, Any], tensors: Mapping[str, Any], 
     if tensors:
         from safetensors.torch import save as weights
 
-        parts["weights.safetensors"] = weights({k: v.detach().contiguous().cpu() for k, v in tensors.items()})
+        parts["weights.safetensors"] = weights(
+            {k: _smallest(v.detach().contiguous().cpu()) for k, v in tensors.items()}
+        )
     if estimators:
         import skops.io
 
@@ -55,6 +57,14 @@ def load(path: str | Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, An
     if card.get("format") != FORMAT:
         raise ModelError(f"{path}: saved in format {card.get('format')}, this sharptip reads {FORMAT}; update it")
     return card, _tensors(parts, path), _estimators(parts, path)
+
+
+def _smallest(tensor: Any) -> Any:
+    """In 16 bits where that loses nothing, as for weights that were rounded to them after training."""
+    import torch
+
+    half = tensor.to(torch.float16) if tensor.dtype == torch.float32 else tensor
+    return half if half.dtype != tensor.dtype and torch.equal(half.to(tensor.dtype), tensor) else tensor
 
 
 def _tensors(parts: Mapping[str, bytes], path: str | Path) -> dict[str, Any]:

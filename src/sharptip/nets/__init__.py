@@ -4,6 +4,8 @@ from .build import KINDS, build, discriminative_groups, freeze_until, n_params
 from .conv_classifier import ARCHITECTURES, ConvClassifier, map_sizes, modern, shape_chain
 from .dense import DeepNet, ShallowNet
 from .ensemble import Ensemble
+from .frame_classifier import FrameClassifier
+from .line_classifier import LineClassifier
 
 __all__ = [
     "ARCHITECTURES",
@@ -11,6 +13,8 @@ __all__ = [
     "ConvClassifier",
     "DeepNet",
     "Ensemble",
+    "FrameClassifier",
+    "LineClassifier",
     "ShallowNet",
     "build",
     "discriminative_groups",

@@ -8,10 +8,14 @@ from torch import nn
 
 from .conv_classifier import ConvClassifier
 from .dense import DeepNet, ShallowNet
+from .frame_classifier import FrameClassifier
+from .line_classifier import LineClassifier
 
 KINDS: dict[str, type[nn.Module]] = {
     "ConvClassifier": ConvClassifier,
     "DeepNet": DeepNet,
+    "FrameClassifier": FrameClassifier,
+    "LineClassifier": LineClassifier,
     "ShallowNet": ShallowNet,
 }
 
