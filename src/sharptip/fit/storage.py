@@ -97,4 +97,5 @@ def _estimators(parts: Mapping[str, bytes], path: str | Path) -> dict[str, Any]:
 def _zip(path: Path, parts: Mapping[str, bytes]) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in parts.items():
-            archive.writestr(zipfile.ZipInfo(name), data)  # a fixed date: the file says when by itself
+            fixed = zipfile.ZipInfo(name)  # a fixed date: the file says when by itself
+            archive.writestr(fixed, data, zipfile.ZIP_DEFLATED)

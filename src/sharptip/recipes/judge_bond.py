@@ -52,7 +52,7 @@ def features(tiles: np.ndarray) -> np.ndarray:
     return np.hstack([by_hand, images.reshape(len(images), -1)])
 
 
-def on_columns(columns: list[int], *steps: Any) -> Any:
+def on_columns(columns: slice, *steps: Any) -> Any:
     """An estimator that sees only some columns of the features."""
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import make_pipeline
@@ -60,21 +60,21 @@ def on_columns(columns: list[int], *steps: Any) -> Any:
     return make_pipeline(ColumnTransformer([("kept", "passthrough", columns)]), *steps)
 
 
-PIXEL_COLUMNS = list(range(2, 2 + SIDE**2))
+PIXEL_COLUMNS = slice(2, None)
 
 
 def second_peak_rule(options: Options) -> Any:
     """A threshold on the second peak of the autocorrelation."""
     from sklearn.linear_model import LogisticRegression
 
-    return on_columns([0], LogisticRegression())
+    return on_columns(slice(0, 1), LogisticRegression())
 
 
 def roundness_rule(options: Options) -> Any:
     """A threshold on how round the bond is."""
     from sklearn.linear_model import LogisticRegression
 
-    return on_columns([1], LogisticRegression(C=100))
+    return on_columns(slice(1, 2), LogisticRegression(C=100))
 
 
 def logistic(options: Options) -> Any:
