@@ -56,7 +56,7 @@ def real(model: Model, folder: Path) -> None:
               f"{auroc(truth, q[:, 1]):.2f} | {len(truth)} scans |")  # fmt: skip
     stm = np.load(folder / "labelled" / "tip_state_HSi100" / "hsi100_tip_state_96px.npz")
     bad = stm["mean_score"][:, list(stm["label_names"]).index("Bad/Blurry")]
-    clear = np.flatnonzero((bad <= 0.2) | (bad >= 0.8))[::4]
+    clear = np.flatnonzero((bad <= 0.2) | (bad >= 0.8))[::8]
     images = [(i, stm["images"][i].astype(float)) for i in clear if np.ptp(stm["images"][i]) > 0]
     scans = [Example(scan_of(z, 1e-10, unit="arb"), CLASSES[bad[i] > 0.5], str(stm["session"][i])) for i, z in images]
     session = np.array([e.group for e in scans])

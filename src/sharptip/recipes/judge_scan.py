@@ -75,5 +75,5 @@ RECIPE = Recipe(
     features=feature_rows,
     baselines={"logistic": logistic},
     claims=(Claim("accuracy", 0.94, DEEPSPM, "one surface, MgPc on Ag(100), 7589 images labelled by hand"),),
-    options={"learner": "forest", "trees": 150, "channel": "height", "unit": "m", "examples": 3000, "epochs": 15},
+    options={"learner": "forest", "trees": 150, "channel": "height", "unit": "m", "examples": 2500, "epochs": 15},
 )
