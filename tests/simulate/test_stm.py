@@ -9,7 +9,7 @@ import pytest
 from sharptip.core.history import is_simulated
 from sharptip.core.scan import check, pixel_size
 from sharptip.simulate import hydrogen_silicon as hsi
-from sharptip.simulate.stm import DECAY, Bumps, Steps, Surface, Tip, Wave, ghost_share, look
+from sharptip.simulate.stm import DECAY, Bumps, Steps, Surface, Tip, Wave, ghost_of, look
 
 PIXEL = 0.05e-9
 Y = np.arange(80) * PIXEL
@@ -33,11 +33,10 @@ def test_a_blurred_bump_keeps_its_volume():
     assert blurred.sum() == pytest.approx(sharp.sum(), rel=2e-3)
 
 
-@pytest.mark.parametrize("ghost", [0.15, 0.5, 1.0])
-def test_the_twin_is_as_high_as_asked(ghost):
-    w = ghost_share(ghost, 1e-10)
-    twin = look(Surface(((), ()), BUMP), Tip(((0, 0, 1 - w), (0, 1.6e-9, w))), Y, X)
-    assert twin[40, 72] / twin[40, 40] == pytest.approx(ghost, rel=1e-2)
+@pytest.mark.parametrize("weight", [0.05, 0.15, 1.0])
+def test_the_twin_is_as_high_as_its_apex_carries_current(weight):
+    twin = look(Surface(((), ()), BUMP), Tip(((0, 0, 1.0), (0, 1.6e-9, weight))), Y, X)
+    assert twin[40, 72] / twin[40, 40] == pytest.approx(ghost_of(weight, 1e-10), rel=1e-2)
     assert twin.min() == pytest.approx(0, abs=1e-16)  # all of the current is shared on the flat
 
 

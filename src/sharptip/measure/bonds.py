@@ -27,10 +27,15 @@ LARGEST = 3.0e-9  # metres; a bond and its twin are smaller, lumps of dirt are n
 ATOMS = 0.2e-9  # metres, Gaussian that hides the lattice while a spot is measured
 FLOOR = 25  # percentile of the heights around a spot that is taken for what it stands on
 LEVEL = 0.3  # of the spot's height above what is around it
+ALIKE = 1.4  # largest ratio of the heights of two bonds of one scan, about
 TWIN = 1.4e-9  # metres within which a fainter spot may be the same bond, seen by a second apex
 ALONE = 2.6e-9  # metres to the next bond: twice half a crop, less than that and one is in the other's picture
 OUTSTANDING = 8.0  # robust spreads of the filtered image above which a spot is no noise
 SPACING = 0.1e-9  # metres per pixel of a crop
+FLAT = 1e-14  # metres; less than any microscope resolves, more than the rounding that levelling leaves
+RIM = 3  # pixels
+SHARPEN = 2.0  # pixels of a crop; bonds 1 nm wide and 1 nm apart touch, their curvatures do not
+KNEE = 0.05  # of a bond's height, below which a crop is linear
 SIDE = 28  # pixels of a crop, the side the published networks read
 
 UNITS = {"y": "m", "x": "m", "height": "m", "diameter": "m"}
@@ -60,48 +65,69 @@ def find_bonds(height: np.ndarray, pixel_size: float, *, alone: float = ALONE) -
         centre = _subpixel(response, row, column) * pixel_size
         for name, value in zip(UNITS, (*centre, tall, size), strict=True):
             columns[name].append(float(value))
-    return pd.DataFrame(columns).sort_values("height", ascending=False, ignore_index=True)
+    found = pd.DataFrame(columns).sort_values("height", ascending=False, ignore_index=True)
+    if len(found) > 2:  # the bonds of one scan are alike; what is much higher or lower than most is something else
+        usual = found["height"].median()
+        found = found[found["height"].between(usual / ALIKE, usual * ALIKE)].reset_index(drop=True)
+    return found
 
 
-def crops(height: np.ndarray, pixel_size: float, centres: np.ndarray, *, side: int = SIDE, spacing: float = SPACING
-          ) -> np.ndarray:  # fmt: skip
-    """(n, side, side) pictures of `spacing` metres per pixel around centres (n, 2) metres, linearly interpolated."""
+def crops(
+    height: np.ndarray, pixel_size: float, centres: np.ndarray, *, side: int = SIDE, spacing: float = SPACING
+) -> np.ndarray:
+    """(n, side, side) pictures of `spacing` metres per pixel around centres (n, 2) metres, linearly interpolated.
+
+    Each stands on a plane of its own, fitted to its rim, because a terrace is tilted in a scan levelled as a whole.
+    """
     u = (np.arange(side) - (side - 1) / 2) * spacing
     out = np.empty((len(centres), side, side))
     for i, (y, x) in enumerate(np.asarray(centres, float).reshape(-1, 2)):
         grid = np.meshgrid((y + u) / pixel_size, (x + u) / pixel_size, indexing="ij")
         out[i] = ndimage.map_coordinates(height, grid, order=1, mode="nearest")
-    return out
+    return out - _planes(out)
+
+
+def _planes(images: np.ndarray) -> np.ndarray:
+    """Planes (n, side, side) through the outermost RIM pixels of images (n, side, side), by least squares."""
+    side = images.shape[1]
+    u = np.linspace(-1, 1, side)
+    terms = np.stack([np.ones((side, side)), *np.meshgrid(u, u, indexing="ij")])  # (3, side, side)
+    rim = np.ones((side, side), bool)
+    rim[RIM:-RIM, RIM:-RIM] = False
+    solve = np.linalg.pinv(terms[:, rim].T)  # (3, pixels of the rim)
+    return np.einsum("kij,kp,np->nij", terms, solve, images[:, rim], optimize=True)
 
 
 @step
 def bond_crops(scan: xr.Dataset, *, channel: str = "height") -> xr.Dataset:
     """The scan's bonds, each on SIDE × SIDE pixels of SPACING, one below the other: a scan (n·SIDE, SIDE).
 
+    Each is asinh(z/KNEE) of the height z relative to the bond's own: what is faint beside a bond stays visible and the
+    bond's shape is kept, whatever the gain.
     Scans of finer pixels are first averaged over whole blocks of them, so noise does not depend on the pixel size.
-    A constant or too small channel comes back as it was, for others to refuse. Raises ModelError where no bond is
-    whole and alone, or the size of the scan is not known.
+    Raises ModelError for a constant channel, one of unknown size, and where no bond is whole and alone.
     """
     values = channel_of(scan, channel).transpose("y", "x").values.astype(float)
     finite = values[np.isfinite(values)]
-    if not finite.size or np.ptp(finite) == 0 or min(values.shape) < 8:
-        return scan
+    if not finite.size or np.ptp(finite) < FLAT:
+        raise ModelError(f"{label(scan)} is constant: it shows nothing to judge; check the channel and the file")
     if scan.attrs.get("size") == "unknown":
         raise ModelError(
             f"{label(scan)} has no known size, so its bonds cannot be told; read it with size=(…) in metres"
         )
-    z, pixel = coarser(values, pixel_size_of(scan))
-    found = find_bonds(z, pixel)
+    z, pixel = coarser(values, pixel_size_of(scan)) if min(values.shape) > 1 else (values, SPACING)
+    found = find_bonds(z, pixel) if min(z.shape) >= SIDE // 2 else pd.DataFrame()
     if found.empty:
         raise ModelError(
             f"{label(scan)}: no dangling bond was found that is whole and alone ({LEAST * 1e9:g} nm or larger, "
             f"{SIDE * SPACING / 2 * 1e9:g} nm from the border); scan an area with bonds on it"
         )
     cut = crops(z, pixel, found[["y", "x"]].to_numpy())
-    data = cut.reshape(-1, SIDE)
+    tall = found["height"].to_numpy()[:, None, None]
+    data = np.arcsinh(cut / (KNEE * tall)).reshape(-1, SIDE)
     axes = {d: Axis.regular(n, SPACING) for d, n in zip(("y", "x"), data.shape, strict=True)}
     coords = {d: xr.Variable((d,), a.values, {"units": "m"}) for d, a in axes.items()}
-    return xr.Dataset({channel: xr.Variable(("y", "x"), data, scan[channel].attrs)}, coords, scan.attrs)
+    return xr.Dataset({channel: xr.Variable(("y", "x"), data, {"units": "1"})}, coords, scan.attrs)
 
 
 def coarser(values: np.ndarray, pixels: tuple[float, float]) -> tuple[np.ndarray, float]:
@@ -173,11 +199,11 @@ def _subpixel(response: np.ndarray, row: int, column: int) -> np.ndarray:
 def second_peak(crop: np.ndarray) -> float:
     """How high the autocorrelation of a bond's crop (y, x) stands beyond its first valley, relative to its middle.
 
-    A twin gives the autocorrelation a second peak at its own offset. The largest value, over directions, of a rise
+    A twin gives the autocorrelation of the sharpened crop (its positive curvature on SHARPEN pixels) a second peak at
+    its own offset. The largest value, over directions, of a rise
     after a fall; 0 where it only falls. Offsets up to half the crop.
     """
-    z = crop - np.median(crop)
-    z = np.clip(z, 0.2 * z.max(), None) - 0.2 * z.max()
+    z = np.clip(-ndimage.gaussian_laplace(crop, SHARPEN), 0, None)
     n = crop.shape[0]
     power = np.abs(np.fft.rfft2(z, s=(2 * n, 2 * n))) ** 2
     correlation = np.fft.fftshift(np.fft.irfft2(power, s=(2 * n, 2 * n)))

@@ -18,7 +18,7 @@ from scipy.signal import lfilter
 from ..core.history import remember
 from ..core.scan import scan_of
 from .scanner import lag
-from .stm import Bumps, Steps, Surface, Tip, Wave, ghost_share, look, ragged_edges
+from .stm import Bumps, Steps, Surface, Tip, Wave, ghost_of, look, ragged_edges
 
 ROW_PITCH = 7.68e-10  # metres across the dimer rows: two surface lattice constants
 DIMER_PITCH = 3.84e-10  # metres along a row: one surface lattice constant
@@ -396,18 +396,20 @@ def _apexes(rng: np.random.Generator, number: int, reach: tuple[float, float], s
 
 # Bonds as pictures of the tip ------------------------------------------------------------------------------------
 
-GHOST = (0.15, 1.0)  # height of a bond's twin relative to the bond
-GHOST_OFFSET = (0.2e-9, 1.2e-9)  # metres between a bond and its twin
+WEIGHT = (0.15, 1.0)  # current through the second apex of a double tip relative to the first, both over the flat
+OFFSET = (0.5e-9, 1.2e-9)  # metres between a bond and its twin; nearer ones make one bond that is a little oval
 
 
 class BondFrame(NamedTuple):
-    """A frame with dangling bonds by one tip: `double` or not; `ghost` and `offset` (m) of the twin, 0 without one;
-    `centres` (n, 2) in metres of the bonds."""
+    """A frame with dangling bonds by one tip: `double` or not; `weight` and `offset` (m) of its second apex and
+    `ghost`, how high a bond's twin is relative to the bond, 0 without one; `centres` (n, 2) in metres of the bonds in
+    the scan, by its first apex."""
 
     scan: xr.Dataset
     double: bool
-    ghost: float
+    weight: float
     offset: float
+    ghost: float
     centres: np.ndarray
 
 
@@ -418,40 +420,42 @@ def bond_frame(
     size: float = 20e-9,
     pixel_size: float = 0.1e-9,
     density: float = 0.02,
-    ghost: float | None = None,
+    weight: float | None = None,
     offset: float | None = None,
     alone: bool = False,
 ) -> BondFrame:
     """A frame (y, x) of `size` metres with bonds of `density` per nm² or, `alone`, one bond near its middle.
 
-    ghost, offset: of a double tip's second apex, drawn evenly from GHOST and GHOST_OFFSET where they are not given.
+    weight, offset: of a double tip's second apex, drawn evenly from WEIGHT and OFFSET where they are not given.
     Sharp and blunt tips alike are nearly round; what tells a double tip is its twin.
     """
     ground = surface(rng, size, bonds=0.0)
     if alone:
         bonds = _in_the_middle(rng, dangling_bonds(rng, size, 1.0, ground.angle), size)
-        ground = replace(ground, steps=None)
     else:
         bonds = dangling_bonds(rng, size, density, ground.angle, least=2.6e-9)
     bright = bonds.height > 0
     ground = replace(ground, bumps=Bumps.join(ground.bumps, bonds))
     blur = float(rng.uniform(0.3e-10, 2.5e-10))
-    only = Tip(blur=(blur, blur * float(np.exp(rng.normal(0, 0.05)))), angle=float(rng.uniform(0, np.pi)))
-    ghost, offset = (ghost or 0.0, offset or 0.0) if double else (0.0, 0.0)
+    used = Tip(blur=(blur, blur * float(np.exp(rng.normal(0, 0.05)))), angle=float(rng.uniform(0, np.pi)))
+    weight = (weight or float(rng.uniform(*WEIGHT))) if double else 0.0
+    offset = (offset or float(rng.uniform(*OFFSET))) if double else 0.0
     if double:
-        ghost = ghost or float(rng.uniform(*GHOST))
-        offset, way = offset or float(rng.uniform(*GHOST_OFFSET)), float(rng.uniform(0, 2 * np.pi))
-        w = ghost_share(ghost, float(bonds.height[bright].mean()) if bright.any() else 1.5e-10)
-        only = replace(only, apexes=((0.0, 0.0, 1 - w), (offset * np.sin(way), offset * np.cos(way), w)))
+        way = float(rng.uniform(0, 2 * np.pi))
+        used = replace(used, apexes=((0.0, 0.0, 1.0), (offset * np.sin(way), offset * np.cos(way), weight)))
     about = replace(conditions(rng, "dimers"), glitches=float(rng.choice([0.0, 0.005])))
     shape = (round(size / pixel_size), round(size / pixel_size))
     y, x = _raster(rng, shape, pixel_size, about.drift)
-    z = _measured(rng, look(ground, only, y, x, pixel_size), about, None)
-    name = "double" if double else "single"
-    scan = scan_of(z, pixel_size, name=f"simulated bonds, {name} tip")
-    drawn = {"double": double, "ghost": ghost, "offset": offset}
+    z = _measured(rng, look(ground, used, y, x, pixel_size), about, None)
+    scan = scan_of(z, pixel_size, name=f"simulated bonds, {'double' if double else 'single'} tip")
+    ghost = ghost_of(weight, float(bonds.height[bright].mean()) if bright.any() else 0.0)
+    drawn = {"double": double, "weight": weight, "offset": offset, "ghost": ghost}
     scan.attrs["history"] = remember(scan, scan, "simulate_bond_frame", drawn).attrs["history"]
-    return BondFrame(scan, double, ghost, offset, bonds.centre[bright])
+    rows = np.interp(bonds.centre[bright, 0], y, np.arange(len(y)), left=-np.inf, right=np.inf)
+    seen = np.isfinite(rows)  # where drift has put them in the scan
+    shift = x[rows[seen].astype(int), 0]
+    centres = np.stack([rows[seen] * pixel_size, bonds.centre[bright, 1][seen] - shift], axis=1)
+    return BondFrame(scan, double, weight, offset, ghost, centres)
 
 
 def _in_the_middle(rng: np.random.Generator, bonds: Bumps, size: float) -> Bumps:
