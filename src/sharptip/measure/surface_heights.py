@@ -29,7 +29,7 @@ def height_parameters(z: np.ndarray) -> dict[str, float]:
         "Ssk": float(np.mean(square * reduced)),
         "Sku": float(np.mean(square * square)),
         "Sp": float(off.max()),
-        "Sv": float(-off.min()),
+        "Sv": float(0.0 - off.min()),
         "Sz": float(np.ptp(off)),
     }
 
