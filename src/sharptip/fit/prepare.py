@@ -80,7 +80,7 @@ def to_tiles(
 
     Raises ModelError for a scan that is smaller than one tile, or constant.
     """
-    if not (scale.spread > 0).any():
+    if not (Scale.own(prepared.channels).spread > 0).any():  # a fixed scale has a spread whatever the scan shows
         raise ModelError(f"{name} is constant: it shows nothing to judge; check the channel and the file")
     numbers = scale.numbers(prepared.channels)
     if trained and prepared.pixel_size and _differ(trained, prepared.pixel_size):
