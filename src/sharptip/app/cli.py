@@ -352,7 +352,7 @@ def train(
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(help="A model, NAME.sharptip.")],
+    model: Annotated[str, typer.Argument(help="A model, NAME.sharptip, or a recipe whose trained model ships.")],
     files: Annotated[list[Path], typer.Argument(help="Scans as the instrument wrote them.")],
     size: SizeOption = None,
     out: Annotated[
@@ -365,7 +365,7 @@ def predict(
     from ..core.scan import label
     from ..fit.model import Model
 
-    loaded = Model.load(model)
+    loaded = Model.load(model) if model.endswith(".sharptip") else Model.trained(model)
     port = loaded.recipe.eats[0]
     rows, failed = [], 0
     for file in files:

@@ -43,6 +43,17 @@ def calibration_error(truth: np.ndarray, probability: np.ndarray, bins: int = 15
     return float(np.sum(gaps))
 
 
+def macro_auroc(truth: np.ndarray, score: np.ndarray) -> float:
+    """Mean AUROC of the columns of truth (n, k), those of one class only left out; NaN where all are."""
+    each = np.array([auroc(t, s) for t, s in zip(np.asarray(truth).T, np.asarray(score).T, strict=True)])
+    return float(np.mean(each[np.isfinite(each)])) if np.isfinite(each).any() else float("nan")
+
+
+def mean_calibration_error(truth: np.ndarray, probability: np.ndarray) -> float:
+    """Mean over the columns of their expected calibration error."""
+    return float(np.mean([calibration_error(t, p) for t, p in zip(truth.T, probability.T, strict=True)]))
+
+
 def rmse(truth: np.ndarray, predicted: np.ndarray) -> float:
     """Root mean square error over finite pairs, in the unit of the two."""
     difference = np.asarray(truth, float) - np.asarray(predicted, float)

@@ -22,12 +22,15 @@ from ..core import registry
 from ..core.errors import ModelError, ScanError
 from ..core.history import is_simulated, remember
 from ..core.scan import label
-from ..data.split import holdout
+from ..data.split import folds, holdout
 from . import score as scoring
+from .kinds import kind_of
 from .prepare import Prepared, prepare, to_tiles
 from .recipe import Example, Recipe, settled
 from .scale import Scale
 from .storage import load, save
+
+WEIGHTS = Path(__file__).parents[1] / "weights"  # trained models that ship, NAME.sharptip
 
 
 class OutOfRange(UserWarning):
@@ -42,6 +45,7 @@ class Model:
         self.options = settled(chosen, options)
         self.recipe = chosen.on_channel(self.options)
         self.classes: tuple[str, ...] = tuple(self.options["classes"])
+        self.kind = kind_of(self.recipe, self.classes)
         self.learner: Any = None
         self.baselines: dict[str, Any] = {}
         self.card: dict[str, Any] = {}
@@ -61,28 +65,25 @@ class Model:
             raise ModelError(f"recipe {self.recipe.name!r}: there are no examples to learn from")
         prepared = [prepare(self.recipe, e.scan) for e in examples]
         pixels = [p.pixel_size for p in prepared if p.pixel_size]
-        sides = [min(p.channels.shape[1:]) for p in prepared]
         self.card = {
             "real": not any(is_simulated(e.scan) for e in examples) and scans is not None,
             "seed": seed,
             "n_examples": len(examples),
             "n_groups": len({e.group for e in examples}),
             "pixel_size": [float(np.median([p[i] for p in pixels])) for i in (0, 1)] if pixels else None,
-            "tile": int(min(self.options["tile"], *sides))
-            if len(sides) > 1
-            else int(min(self.options["tile"], sides[0])),
+            "tile": self._tile([min(p.channels.shape[1:]) for p in prepared]),
         }
         self._learn_scale(prepared)
         x, y, owner = self._tensors(examples, prepared)
+        del prepared
         self.learner = self._new_learner(seed)
         if _is_network(self.learner):
             self._take_over()
             self._train(x, y, owner, examples, seed, on_epoch)
         else:
-            self.learner.fit(self._features(x), y)
-        if self.recipe.kind == "classify":
-            for name, build in self.recipe.baselines.items():
-                self.baselines[name] = build({**self.options, "seed": seed}).fit(self._features(x), y)
+            self.kind.learn(self.learner, self._features(x), y)
+        if self.recipe.kind != "restore":
+            self._learn_baselines(x, y, seed)
         return self
 
     def _simulated(self, seed: int) -> list[Example]:
@@ -90,6 +91,10 @@ class Model:
             raise ModelError(f"recipe {self.recipe.name!r} has no simulator; give it real examples")
         children = np.random.SeedSequence(seed).spawn(self.options["examples"])
         return [self.recipe.example(np.random.default_rng(s), self.options) for s in children]
+
+    def _tile(self, sides: list[int]) -> int:
+        """Pixels of a tile: as asked for, unless the smallest scan has fewer; a whole scan is brought to it anyway."""
+        return int(self.options["tile"] if self.recipe.view == "whole" else min(self.options["tile"], *sides, 1 << 30))
 
     def _learn_scale(self, prepared: Sequence[Prepared]) -> None:
         own = [Scale.own(p.channels) for p in prepared]
@@ -99,7 +104,7 @@ class Model:
         self.card["scale"] = {"offset": offset.tolist(), "spread": np.median(spreads, axis=0).tolist()}
 
     def _scale(self, prepared: Prepared) -> Scale:
-        if self.recipe.scale == "own":
+        if self.recipe.scale != "fixed":
             return Scale.own(prepared.channels)
         return Scale(*(np.array(self.card["scale"][k]) for k in ("offset", "spread")))
 
@@ -114,26 +119,28 @@ class Model:
         self, examples: Sequence[Example], prepared: Sequence[Prepared]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(x tiles, y truth per tile, index of the example each tile came from)."""
-        xs, ys, owner = [], [], []
-        for i, (e, p) in enumerate(zip(examples, prepared, strict=True)):
-            if self.recipe.kind == "classify":
-                x = self._tiles(p, label(e.scan))
-                y = np.full(len(x), self._class_index(e))
-            else:
-                x, y = self._pair(e, p)
-            xs.append(x)
-            ys.append(y)
-            owner.append(np.full(len(x), i))
-        y = np.concatenate(ys)
-        if self.recipe.kind == "classify" and len(np.unique(y)) < 2:
-            raise ModelError(f"all examples are {self.classes[int(y[0])]!r}; a classifier learns from two classes")
-        return np.concatenate(xs), y, np.concatenate(owner)
+        if self.recipe.kind == "restore":
+            pairs = [self._pair(e, p) for e, p in zip(examples, prepared, strict=True)]
+            owner = np.repeat(np.arange(len(pairs)), [len(x) for x, _ in pairs])
+            return np.concatenate([x for x, _ in pairs]), np.concatenate([y for _, y in pairs]), owner
+        x, owner = self._all_tiles(examples, prepared)
+        y = np.stack([self.kind.truth(e) for e in examples])[owner]
+        self.kind.demand_enough(y)
+        return x, y, owner
 
-    def _class_index(self, example: Example) -> int:
-        try:
-            return self.classes.index(example.truth)
-        except ValueError:
-            raise ModelError(f"an example is {example.truth!r}; the classes are {', '.join(self.classes)}") from None
+    def _all_tiles(self, examples: Sequence[Example], prepared: Sequence[Prepared]) -> tuple[np.ndarray, np.ndarray]:
+        """(tiles of all examples, index of the example of each)."""
+        tiles = [self._tiles(p, label(e.scan)) for e, p in zip(examples, prepared, strict=True)]
+        if self.recipe.lines:  # learned and scored on as many lines as a tile has, whatever else was scanned
+            side = self.card["tile"]
+            short = next((i for i, t in enumerate(tiles) if t.shape[2] < side), None)
+            if short is not None:
+                raise ModelError(
+                    f"{label(examples[short].scan)} has {tiles[short].shape[2]} lines for {side} pixels across; "
+                    f"recipe {self.recipe.name!r} learns from whole frames of {side} lines: leave it out"
+                )
+            tiles = [t[:, :, :side] for t in tiles]
+        return np.concatenate(tiles), np.repeat(np.arange(len(tiles)), [len(t) for t in tiles])
 
     def _pair(self, example: Example, prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
         """Tiles of a scan and of its truth, both in the numbers of the scan's own scale."""
@@ -162,6 +169,20 @@ class Model:
                 raise ModelError(f"freeze: {error}") from None
 
     def _new_learner(self, seed: int) -> Any:
+        """A fresh learner: what the recipe builds, or as many of it as the ensemble has members."""
+        members = self.options["members"]
+        learners = [self._build(seed + i) for i in range(members)]
+        if members == 1:
+            return learners[0]
+        if not _is_network(learners[0]):
+            raise ModelError(f"recipe {self.recipe.name!r} learns with an estimator; members > 1 is for networks")
+        if self.recipe.kind == "restore":
+            raise ModelError(f"recipe {self.recipe.name!r} restores; members > 1 is for recipes that judge")
+        from ..nets import Ensemble
+
+        return Ensemble(learners, (*((self.card["tile"],) if self.recipe.lines else ()), *self.kind.outputs))
+
+    def _build(self, seed: int) -> Any:
         options = {**self.options, "seed": seed, "tile": self.card["tile"], "classes": self.classes}
         try:
             import torch
@@ -177,17 +198,38 @@ class Model:
     def _features(self, x: np.ndarray) -> np.ndarray:
         return self.recipe.features(x) if self.recipe.features else x.reshape(len(x), -1)
 
+    def _counts(self) -> dict[str, int | None]:
+        """What is judged: the whole scan, or its first lines, by the name that its scores carry."""
+        return {**{f" after {n} lines": n for n in self.recipe.lines}, "": None}
+
+    def _learn_baselines(self, x: np.ndarray, y: np.ndarray, seed: int) -> None:
+        for after, n in self._counts().items():
+            features = self._features(x[:, :, :n]) if self.recipe.baselines else x
+            for name, build in self.recipe.baselines.items():
+                estimator = build({**self.options, "seed": seed})
+                self.baselines[name + after] = self.kind.learn(estimator, features, y)
+
     def _train(
         self, x: np.ndarray, y: np.ndarray, owner: np.ndarray, examples: Sequence[Example], seed: int, on_epoch: Any
     ) -> None:
-        from .train_network import train_network
+        from .train_network import train_ensemble, train_network
 
+        groups = [e.group or str(i) for i, e in enumerate(examples)]
+        strata = [self.kind.stratum(e) if self.recipe.kind != "restore" else "" for e in examples]
+        if self.options["members"] > 1:
+            parts = folds(groups, strata, self.options["members"], np.random.default_rng(seed))
+            held = [np.isin(owner, out) for _, out in parts]
+            if len(held) < self.options["members"]:
+                raise ModelError(f"{len(held)} groups are fewer than members={self.options['members']}; take fewer")
+            histories = train_ensemble(
+                self.learner, x, y, self.recipe, self.options, seed, held, self.kind.calibration, on_epoch
+            )
+            self.card["history"] = [asdict(h) for h in histories]
+            return
         validation = None
         if self.options["patience"] is not None:
-            groups = [e.group or str(i) for i, e in enumerate(examples)]
-            truths = [str(e.truth) if self.recipe.kind == "classify" else "" for e in examples]
-            _, held = holdout(groups, truths, 0.2, np.random.default_rng(seed))
-            validation = np.isin(owner, held)
+            _, out = holdout(groups, strata, 0.2, np.random.default_rng(seed))
+            validation = np.isin(owner, out)
         history = train_network(self.learner, x, y, self.recipe, self.options, seed, validation, on_epoch)
         self.learner.requires_grad_(True)
         self.card["history"] = asdict(history)
@@ -214,29 +256,56 @@ class Model:
         if not isinstance(scan, xr.Dataset):
             raise ScanError(f"a scan is an xarray.Dataset, this is a {type(scan).__name__}; make one with scan_of")
         prepared = prepare(self.recipe, scan)
-        if self.recipe.kind == "classify":
-            answer = self._classified(self._probabilities(self.learner, prepared, label(scan)))
-        else:
+        if self.recipe.kind == "restore":
             answer = self._restored(scan, prepared)
+        else:
+            answer = self._judged(self._asked(self.learner, self._tiles(prepared, label(scan))).mean(axis=0))
         self._warn_outside(prepared, scan)
         return remember(scan, answer, "predict", {"recipe": self.recipe.name, "seed": self.card["seed"]})
 
-    def _probabilities(self, learner: Any, prepared: Prepared, name: str) -> np.ndarray:
-        """(tiles, classes) of any learner."""
-        tiles = self._tiles(prepared, name)
-        if _is_network(learner):
-            from .train_network import probabilities
+    def probabilities(self, examples: Sequence[Example]) -> dict[str, np.ndarray]:
+        """The model's and every baseline's answers to examples: name → (n, classes).
 
-            return probabilities(learner, tiles)
-        return learner.predict_proba(self._features(tiles))
+        With a recipe that answers line by line, the name of an answer to the first n lines ends in ' after n lines'.
+        """
+        self._must_be_fitted()
+        x, owner = self._all_tiles(examples, [prepare(self.recipe, e.scan) for e in examples])
+        answers = {"model" + after: p for after, p in self._by_count(self._asked(self.learner, x)).items()}
+        for after, n in self._counts().items():
+            mine = {
+                k: v for k, v in self.baselines.items() if k.partition(" after ")[1:] == after.partition(" after ")[1:]
+            }
+            features = self._features(x[:, :, :n]) if mine else x
+            answers |= {name: self.kind.estimate(estimator, features) for name, estimator in mine.items()}
+        of = np.bincount(owner)[:, None]
+        return {k: np.stack([np.bincount(owner, q) for q in p.T], axis=1) / of for k, p in answers.items()}
 
-    def _classified(self, probabilities: np.ndarray) -> xr.Dataset:
-        mean = probabilities.mean(axis=0)
-        labels = xr.Variable(("label",), np.array(self.classes), {"units": "1"})
-        answer = xr.Dataset(
-            {self.recipe.gives[0].name: xr.Variable(("label",), mean, {"units": "1"})}, coords={"label": labels}
-        )
-        answer.attrs["label"] = self.classes[int(mean.argmax())]
+    def _by_count(self, p: np.ndarray) -> dict[str, np.ndarray]:
+        """(n, lines, k) → (n, k) after each count of lines; (n, k) as it is."""
+        return {after: p[:, n - 1 if n else -1] if p.ndim == 3 else p for after, n in self._counts().items()}
+
+    def _asked(self, learner: Any, tiles: np.ndarray) -> np.ndarray:
+        """Probabilities (tiles, …) of any learner, averaged over the recipe's symmetries if that was chosen."""
+        if not _is_network(learner):
+            return self.kind.estimate(learner, self._features(tiles))
+        from .train_network import logits
+
+        symmetries = self.recipe.symmetries if self.options["symmetric"] else ("identity",)
+        return self.kind.probabilities(logits(learner, tiles, symmetries))
+
+    def _judged(self, p: np.ndarray) -> xr.Dataset:
+        """(classes,) or (lines, classes) as an answer."""
+        coords = {"label": xr.Variable(("label",), np.array(self.classes), {"units": "1"})}
+        if p.ndim == 2:
+            coords["line"] = xr.Variable(("line",), np.arange(1, len(p) + 1), {"units": "1"})
+        dims = ("line", "label")[2 - p.ndim :]
+        answer = xr.Dataset({self.recipe.gives[0].name: xr.Variable(dims, p, {"units": "1"})}, coords=coords)
+        last = p[-1] if p.ndim == 2 else p
+        if self.recipe.kind == "rate":
+            seen = [c for c, v in zip(self.classes, last, strict=True) if v >= 0.5]
+            answer.attrs["label"] = ", ".join(seen) or "none"
+        else:
+            answer.attrs["label"] = self.classes[int(last.argmax())]
         return answer
 
     def _restored(self, scan: xr.Dataset, prepared: Prepared) -> xr.Dataset:
@@ -274,24 +343,10 @@ class Model:
         self._must_be_fitted()
         if not examples:
             raise ModelError("there are no examples to score on")
-        groups = [e.group or str(i) for i, e in enumerate(examples)]
         if self.recipe.kind == "restore":
-            rows = scoring.restoration_rows(self, examples, groups)
-        else:
-            truth = np.array([self._class_index(e) for e in examples])
-            rows = []
-            for name, learner in {"model": self.learner, **self.baselines}.items():
-                p = np.stack(
-                    [
-                        self._probabilities(learner, prepare(self.recipe, e.scan), label(e.scan)).mean(axis=0)
-                        for e in examples
-                    ]
-                )
-                rows += scoring.classification_rows(name, truth, p, groups)
-        rows = [{**row, "data": "real" if real else "simulated", "source": ""} for row in rows]
-        rows += [{"learner": "published", "metric": c.metric, "value": c.value, "data": c.note or "published",
-                  "source": c.source} for c in self.recipe.claims]  # fmt: skip
-        return pd.DataFrame(rows)
+            rows = scoring.restoration_rows(self, examples, [e.group or str(i) for i, e in enumerate(examples)])
+            return scoring.table(self.recipe, rows, real)
+        return scoring.judgement_table(self.recipe, self.kind, examples, self.probabilities(examples), real)
 
     # -- keeping ----------------------------------------------------------------------------------------------
 
@@ -304,6 +359,17 @@ class Model:
         if not network:
             estimators["learner"] = self.learner
         return save(path, card, self.learner.state_dict() if network else {}, estimators)
+
+    @classmethod
+    def trained(cls, name: str) -> Model:
+        """The trained model that ships with sharptip. Raises ModelError where a recipe has none."""
+        file = WEIGHTS / f"{name}.sharptip"
+        if not file.exists():
+            there = ", ".join(sorted(f.stem for f in WEIGHTS.glob("*.sharptip"))) or "none"
+            raise ModelError(
+                f"no trained model ships for {name!r} (there are: {there}); make one: sharptip train {name}"
+            )
+        return cls.load(file)
 
     @classmethod
     def load(cls, path: str | Path, recipe: Recipe | None = None) -> Model:

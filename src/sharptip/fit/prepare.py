@@ -11,7 +11,7 @@ from ..core.errors import ChannelError, ModelError, UnitError
 from ..core.scan import channel, label, pixel_size
 from ..data.tiles import resample, tiles_of
 from .recipe import Recipe
-from .scale import Scale
+from .scale import Scale, by_lines
 
 LOST = 0.5  # share of missing pixels beyond which a scan is refused rather than mended
 ROUNDING = 1e-13  # of the largest number in a channel; double precision keeps about 1e-16 per operation
@@ -34,8 +34,11 @@ def prepare(recipe: Recipe, scan: xr.Dataset) -> Prepared:
     """
     for port in recipe.eats:
         unit = channel(scan, port.name).attrs.get("units")
-        if unit != port.unit:
-            raise UnitError(f"{label(scan)}: {port.name!r} is in {unit!r}; recipe {recipe.name!r} needs {port.unit!r}")
+        if unit != port.unit and not (port.arbitrary and unit == "arb"):
+            also = " (or 'arb')" if port.arbitrary else ""
+            raise UnitError(
+                f"{label(scan)}: {port.name!r} is in {unit!r}; recipe {recipe.name!r} needs {port.unit!r}{also}"
+            )
         if set(channel(scan, port.name).dims) != set(port.dims):
             raise ChannelError(
                 f"{label(scan)}: {port.name!r} has axes {channel(scan, port.name).dims}; "
@@ -78,10 +81,13 @@ def to_tiles(
 ) -> np.ndarray:
     """Tiles (n, c, tile, tile) of a scan, at the pixel size the model was trained at where both are known.
 
-    Raises ModelError for a scan that is smaller than one tile, or constant.
+    For a recipe that views the whole scan, that is one tile: the scan brought to `tile` pixels across, and as many
+    down where the recipe answers line by line. Raises ModelError for a scan that is smaller than one tile, or constant.
     """
     if not (Scale.own(prepared.channels).spread > 0).any():  # a fixed scale has a spread whatever the scan shows
         raise ModelError(f"{name} is constant: it shows nothing to judge; check the channel and the file")
+    if recipe.view == "whole":
+        return _whole(recipe, prepared.channels, scale, tile, name)[None]
     numbers = scale.numbers(prepared.channels)
     if trained and prepared.pixel_size and _differ(trained, prepared.pixel_size):
         numbers = np.stack([resample(c, prepared.pixel_size, trained) for c in numbers])
@@ -92,6 +98,22 @@ def to_tiles(
             f"judges tiles of {tile} × {tile}: use a scan of a larger area"
         )
     return np.stack([tiles_of(c, tile) for c in numbers], axis=1).astype(np.float32)
+
+
+def _whole(recipe: Recipe, channels: np.ndarray, scale: Scale, tile: int, name: str) -> np.ndarray:
+    """(c, tile, tile) of a whole scan, or (c, lines, tile) at the aspect ratio it was scanned in."""
+    h, w = channels.shape[1:]
+    least = tile // 2
+    if w < least or (not recipe.lines and h < least):
+        raise ModelError(
+            f"{name} is {h} × {w} pixels; recipe {recipe.name!r} needs {least} across"
+            + (": scan with more pixels" if recipe.lines else f" and {least} lines: scan with more")
+        )
+    rows = max(1, round(h * tile / w)) if recipe.lines else tile
+    levels = channels if recipe.scale == "lines" else scale.numbers(channels)
+    if (h, w) != (rows, tile):
+        levels = np.stack([resample(c, (1 / h, 1 / w), (1 / rows, 1 / tile)) for c in levels])
+    return (by_lines(levels) if recipe.scale == "lines" else levels).astype(np.float32)
 
 
 def _differ(a: tuple[float, float], b: tuple[float, float]) -> bool:

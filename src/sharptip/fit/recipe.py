@@ -21,11 +21,16 @@ Options = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Port:
-    """A channel that goes in or comes out: its name, SI unit and axes."""
+    """A channel that goes in or comes out: its name, SI unit and axes.
+
+    arbitrary: it may also come in 'arb', as pictures without a height scale do; only for recipes whose answer does not
+    depend on the size of the numbers.
+    """
 
     name: str
     unit: str
     dims: tuple[str, ...] = ("y", "x")
+    arbitrary: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,11 +45,19 @@ class Claim:
 
 @dataclass(frozen=True)
 class Example:
-    """A scan with its truth: a class name, or a scan of the recipe's outputs. `group` is what must not be split."""
+    """A scan with its truth. `group` is what must not be split between learning and judging.
+
+    truth: a class name ('classify'); a scan of the recipe's outputs ('restore'); the share of people, 0–1, who saw each
+    attribute, by its name ('rate'), of `raters` people.
+    """
 
     scan: xr.Dataset
     truth: Any
     group: str = ""
+    raters: int = 1
+
+
+_KNOWN = {"kind": ("classify", "rate", "restore"), "scale": ("own", "fixed", "lines"), "view": ("tiles", "whole")}
 
 
 @dataclass(frozen=True)
@@ -52,7 +65,11 @@ class Recipe:
     """One application on one page.
 
     kind      'classify': tiles of a fixed size are judged and averaged; truth is one of `classes`.
+              'rate': several attributes at once, `classes` by name, each between 0 and 1; a truth may be the soft
+              vote of several people. With `lines`, the network answers after every scan line.
               'restore': the whole scan goes through; truth is a scan with the variables of `gives`.
+    view      'tiles': a scan is cut into tiles at the pixels of the training; 'whole': it is brought to one tile,
+              for questions that belong to a whole frame.
     eats      channels the recipe needs, by name, unit and axes; missing ones are refused by name.
     gives     what an answer holds.
     example   (rng, options) → Example, simulated.
@@ -60,7 +77,8 @@ class Recipe:
     build     options → network or scikit-learn estimator. A network gets tiles (n, channels, tile, tile), or whole
               scans for 'restore'; an estimator gets `features(tiles)` rows, one per tile.
     scale     'own': each scan's own robust spread, multiplied back for restorations; 'fixed': learned once from the
-              training scans and kept with their range, so that `predict` can warn outside it.
+              training scans and kept with their range, so that `predict` can warn outside it; 'lines': each line by
+              what the scanner had seen until then, so that an answer never rests on lines to come.
     baselines name → options → estimator, learned beside the model on the same features.
     options   every option with its default; there are no others.
     """
@@ -76,6 +94,8 @@ class Recipe:
     clean: tuple[Callable[..., xr.Dataset], ...] = ()
     loss: str = "auto"
     scale: str = "own"
+    view: str = "tiles"
+    lines: tuple[int, ...] = ()
     features: Callable[[np.ndarray], np.ndarray] | None = None
     symmetries: tuple[str, ...] = ("identity",)
     distortions: tuple[str, ...] = ()
@@ -84,12 +104,14 @@ class Recipe:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.kind not in ("classify", "restore"):
-            raise ModelError(f"recipe {self.name!r}: kind is {self.kind!r}; it is 'classify' or 'restore'")
-        if self.scale not in ("own", "fixed"):
-            raise ModelError(f"recipe {self.name!r}: scale is {self.scale!r}; it is 'own' or 'fixed'")
+        for slot, known in _KNOWN.items():
+            if getattr(self, slot) not in known:
+                choice = " or ".join(map(repr, known))
+                raise ModelError(f"recipe {self.name!r}: {slot} is {getattr(self, slot)!r}; it is {choice}")
         if self.kind == "classify" and len(self.classes) < 2:
             raise ModelError(f"recipe {self.name!r}: a classifier names two classes at least")
+        if self.kind == "rate" and not self.classes:
+            raise ModelError(f"recipe {self.name!r}: name the attributes it rates, in `classes`")
         if not self.eats or not self.gives:
             raise ModelError(f"recipe {self.name!r}: name what it eats and what it gives")
 
@@ -110,6 +132,9 @@ COMMON: dict[str, Any] = {
     "tile": 128,  # pixels; what a network sees at once while it learns
     "precision": "fp32",
     "processes": 1,  # on this machine, through torch's DistributedDataParallel
+    "members": 1,  # networks of an ensemble, each learned without one part of the groups and calibrated on that part
+    "symmetric": False,  # an answer is the mean over the scan's symmetric copies
+    "schedule": "constant",  # of the learning rate over the epochs; or "cosine"
     # the review's remedies against over-fitting, one plain argument each; a smaller model is the recipe's own option
     "augment": True,  # the symmetries and distortions that the recipe declares
     "dropout": 0.0,  # share of the dense neurons silenced at each step
@@ -131,7 +156,7 @@ def settled(recipe: Recipe, given: Options) -> dict[str, Any]:
     return {**known, **given}
 
 
-AT_LEAST = {"epochs": 1, "batch": 1, "tile": 1, "examples": 1, "processes": 1, "patience": 1, "trees": 1}
+AT_LEAST = {"epochs": 1, "batch": 1, "tile": 1, "examples": 1, "processes": 1, "patience": 1, "trees": 1, "members": 1}
 
 
 def _checked(recipe: str, name: str, value: Any, default: Any) -> None:

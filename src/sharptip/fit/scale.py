@@ -41,3 +41,25 @@ class Scale:
     def values(self, numbers: np.ndarray) -> np.ndarray:
         """Numbers (c, y, x) → channels in their units; the inverse of `numbers` inside the clip."""
         return numbers.astype(float) * self.spread[:, None, None] + self.offset[:, None, None]
+
+
+def by_lines(channels: np.ndarray) -> np.ndarray:
+    """Numbers of order one for which each line knows only itself and the lines above: (c, y, x) → float32.
+
+    Each line loses its own slope, then the mean of the line medians so far, and is divided by the mean robust spread
+    of the lines so far. A scan that is cut off after any line gives the same numbers for the lines it has.
+    """
+    out = np.empty(channels.shape, np.float32)
+    x = np.linspace(-1, 1, channels.shape[2]) if channels.shape[2] > 1 else np.zeros(1)
+    so_far = np.arange(1, channels.shape[1] + 1)
+    for c, z in enumerate(channels.astype(float)):
+        centred = z - z.mean(axis=1, keepdims=True)
+        slope = centred @ x / max(float(x @ x), 1.0)
+        level = z - slope[:, None] * x
+        middle = np.median(level, axis=1)
+        spread = SPREAD * np.median(np.abs(level - middle[:, None]), axis=1)
+        offset, spread = np.cumsum(middle) / so_far, np.cumsum(spread) / so_far
+        size = np.maximum.accumulate(np.abs(z).max(axis=1))
+        divisor = np.where(spread > 1e-12 * size, spread, np.inf)  # nothing seen yet but flat lines: zeros
+        out[c] = np.clip((level - offset[:, None]) / divisor[:, None], -CLIP, CLIP)
+    return out

@@ -2,23 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from . import metrics
 from .intervals import cluster_bootstrap, wilson
 
 if TYPE_CHECKING:
     from .model import Model
-    from .recipe import Example
+    from .recipe import Example, Recipe
+
+
+def judgement_table(
+    recipe: Recipe, kind: Any, examples: Sequence[Example], answers: Mapping[str, np.ndarray], real: bool
+) -> pd.DataFrame:
+    """The score table of answers name → (n, classes), however they were obtained, beside the published claims."""
+    groups = [e.group or str(i) for i, e in enumerate(examples)]
+    truth = np.stack([kind.truth(e) for e in examples])
+    rows: list[dict[str, Any]] = []
+    for name, p in answers.items():
+        if recipe.kind == "rate":
+            rows += rating_rows(name, kind.classes, truth[:, :-1], p, groups)
+        else:
+            rows += classification_rows(name, truth, p, groups)
+    return table(recipe, rows, real)
+
+
+def table(recipe: Recipe, rows: Sequence[dict[str, Any]], real: bool) -> pd.DataFrame:
+    """Rows with where their data is from, and the recipe's claims below."""
+    rows = [{**row, "data": "real" if real else "simulated", "source": ""} for row in rows]
+    rows += [{"learner": "published", "metric": c.metric, "value": c.value, "data": c.note or "published",
+              "source": c.source} for c in recipe.claims]  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def classification_rows(
     learner: str, truth: np.ndarray, probability: np.ndarray, groups: Sequence[object]
 ) -> list[dict[str, Any]]:
-    """truth (n,) class indices; probability (n, classes); groups (n,) → rows for a table."""
+    """truth (n,) class indices; probability (n, classes); groups (n,) → rows for a table.
+
+    Where groups hold several examples of one class each (cells of a patient, bonds under one tip), the groups are
+    judged too, by the mean probability of their examples.
+    """
+    rows = _class_rows(learner, "", truth, probability, groups)
+    names, index = np.unique(np.asarray(groups, str), return_inverse=True)
+    of = np.bincount(index)
+    first = np.array([truth[index == g][0] for g in range(len(names))])
+    if of.mean() >= 2 and (first[index] == truth).all():
+        voted = np.stack([np.bincount(index, p) / of for p in probability.T], axis=1)
+        rows += _class_rows(learner, "group_", first, voted, names.tolist())
+    return rows
+
+
+def _class_rows(
+    learner: str, prefix: str, truth: np.ndarray, probability: np.ndarray, groups: Sequence[object]
+) -> list[dict[str, Any]]:
     predicted = probability.argmax(axis=1)
     found: dict[str, tuple[Any, np.ndarray]] = {
         "accuracy": (metrics.accuracy, predicted),
@@ -29,8 +70,32 @@ def classification_rows(
     rows = []
     for metric, (function, answer) in found.items():
         low, high = interval(function, truth, answer, groups)
-        rows.append(row(learner, metric, function(truth, answer), low, high, len(truth), groups))
+        rows.append(row(learner, prefix + metric, function(truth, answer), low, high, len(truth), groups))
     return rows
+
+
+def rating_rows(
+    learner: str, classes: Sequence[str], shares: np.ndarray, probability: np.ndarray, groups: Sequence[object]
+) -> list[dict[str, Any]]:
+    """shares (n, k) of the raters, probability (n, k) → rows: AUROC of each attribute and its mean, ECE, Brier score.
+
+    An attribute counts as seen by half of the raters or more. One that is always or never seen has no AUROC. The Brier
+    score and the calibration error are held against that same yes or no.
+    """
+    seen = shares >= 0.5
+    rows = [_rated(f"auroc {name}", metrics.auroc, seen[:, i], probability[:, i], learner, groups)
+            for i, name in enumerate(classes)]  # fmt: skip
+    rows.append(_rated("macro_auroc", metrics.macro_auroc, seen, probability, learner, groups))
+    rows.append(_rated("ece", metrics.mean_calibration_error, seen, probability, learner, groups))
+    rows.append(_rated("brier", lambda t, p: float(np.mean((t - p) ** 2)), seen, probability, learner, groups))
+    return rows
+
+
+def _rated(
+    metric: str, function: Any, truth: np.ndarray, p: np.ndarray, learner: str, groups: Sequence[object]
+) -> dict[str, Any]:
+    low, high = interval(function, truth.astype(float), p, groups)
+    return row(learner, metric, function(truth.astype(float), p), low, high, len(truth), groups)
 
 
 def restoration_rows(model: Model, examples: Sequence[Example], groups: Sequence[object]) -> list[dict[str, Any]]:

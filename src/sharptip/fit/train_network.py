@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,18 +12,33 @@ import torch
 from torch.nn import functional as F
 
 from ..core.errors import ModelError
+from ..data.augment import SYMMETRIES
 from ..data.batches import Batches
-from .loop import History, binary_loss, class_hits, class_loss, train
+from .kinds import rater_weight
+from .loop import History, binary_loss, class_hits, class_loss, cosine, train
 
 if TYPE_CHECKING:
     from .recipe import Recipe
 
 
 def loss_function(name: str, kind: str, outputs: int) -> Any:
-    """The loss by name; 'auto' is cross-entropy for classes and the mean absolute error for restorations."""
+    """The loss by name; 'auto' is cross-entropy for judgements and the mean absolute error for restorations."""
     if name == "auto":
-        name = "mae" if kind == "restore" else ("bce" if outputs == 1 else "ce")
-    return {"bce": binary_loss, "ce": class_loss, "mse": F.mse_loss, "mae": F.l1_loss}[name]
+        name = {"restore": "mae", "rate": "votes"}.get(kind, "bce" if outputs == 1 else "ce")
+    return {"bce": binary_loss, "ce": class_loss, "votes": votes_loss, "mse": F.mse_loss, "mae": F.l1_loss}[name]
+
+
+def votes_loss(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy of logits (n, k) or (n, lines, k) against the shares of several raters.
+
+    y (n, k + 1): shares 0–1, then the weight of the vote. An answer after the first lines is held against the votes on
+    the whole frame, so it learns how much those lines tell.
+    """
+    shares, weight = y[:, :-1], y[:, -1]
+    if logits.ndim == 3:
+        shares = shares[:, None].expand(-1, logits.shape[1], -1)
+    each = F.binary_cross_entropy_with_logits(logits, shares, reduction="none")
+    return (each.flatten(1).mean(1) * weight).mean()
 
 
 def train_network(
@@ -36,14 +52,19 @@ def train_network(
     on_epoch: Any = None,
 ) -> History:
     """x (n, c, h, w), y (n, ...); `validation` (n,) marks tiles that are held out for early stopping."""
+    if recipe.kind == "rate":
+        y = np.concatenate([y[:, :-1], rater_weight(y[:, -1])[:, None]], axis=1)
     xs, ys = torch.from_numpy(np.ascontiguousarray(x, np.float32)), torch.from_numpy(np.asarray(y, np.float32))
     keep = torch.ones(len(xs), dtype=torch.bool) if validation is None else torch.from_numpy(~validation)
     loss = loss_function(recipe.loss, recipe.kind, len(options["classes"]) if len(options["classes"]) > 2 else 1)
-    augment = options["augment"] and recipe.kind == "classify"
+    augment = options["augment"] and recipe.kind != "restore"
     symmetries = recipe.symmetries if augment else ("identity",)
     distortions = recipe.distortions if augment else ()
     batches = Batches(xs[keep], ys[keep], options["batch"], symmetries, distortions, copies="one")
     hits = class_hits if recipe.kind == "classify" else None
+    schedule = (
+        cosine(options["epochs"], warm=max(1, options["epochs"] // 10)) if options["schedule"] == "cosine" else None
+    )
     plain = {name: options[name] for name in ("lr", "weight_decay", "stop_at_accuracy", "precision")}
     plain |= {"hits": hits, "seed": seed}
     if options["processes"] > 1:
@@ -62,6 +83,7 @@ def train_network(
         epochs=options["epochs"],
         validate=None if validation is None else validate,
         patience=options["patience"],
+        schedule=schedule,
         on_epoch=on_epoch,
         **plain,
     )
@@ -81,6 +103,38 @@ def _in_processes(net: torch.nn.Module, batches: Batches, loss: Any, options: di
     return history
 
 
+def train_ensemble(
+    ensemble: Any,
+    x: np.ndarray,
+    y: np.ndarray,
+    recipe: Recipe,
+    options: dict[str, Any],
+    seed: int,
+    held: Sequence[np.ndarray],
+    calibration: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
+    on_epoch: Any = None,
+) -> list[History]:
+    """Each member learns without the tiles that `held` marks for it; their answers about those calibrate all of them.
+
+    held: one (n,) mask per member. The slope and offset suit single members that never saw the group; the mean of the
+    members is a little surer and more often right, so what it states is on the careful side.
+    """
+    outside = np.full((len(x), *ensemble.slope.shape), np.nan, np.float32)
+    histories = []
+    for i, (member, out) in enumerate(zip(ensemble.members, held, strict=True)):
+        histories.append(train_network(member, x[~out], y[~out], recipe, options, seed + i, None, on_epoch))
+        outside[out] = logits(member, x[out], recipe.symmetries if options["symmetric"] else ("identity",))
+        member.requires_grad_(True)
+    ensemble.calibrate(*calibration(outside, y))
+    return histories
+
+
+def logits(net: torch.nn.Module, x: np.ndarray, symmetries: Sequence[str] = ("identity",)) -> np.ndarray:
+    """Outputs for x (n, c, h, w), the mean over its symmetric copies."""
+    copies = (SYMMETRIES[name](torch.from_numpy(x)).contiguous().numpy() for name in symmetries)
+    return np.mean([run_network(net, copy_) for copy_ in copies], axis=0)
+
+
 def run_network(net: torch.nn.Module, x: np.ndarray, batch: int = 32) -> np.ndarray:
     """Outputs for x (n, c, h, w), in batches, without gradients; the network's mode is put back afterwards."""
     training = net.training
@@ -92,12 +146,3 @@ def run_network(net: torch.nn.Module, x: np.ndarray, batch: int = 32) -> np.ndar
     finally:
         net.train(training)
     return torch.cat(parts).numpy()
-
-
-def probabilities(net: torch.nn.Module, tiles: np.ndarray) -> np.ndarray:
-    """(n, classes) from logits of one neuron (sigmoid) or one per class (softmax)."""
-    logits = torch.from_numpy(run_network(net, tiles)).double()
-    if logits.shape[1] == 1:
-        p = torch.sigmoid(logits[:, 0])
-        return torch.stack([1 - p, p], dim=1).numpy()
-    return torch.softmax(logits, dim=1).numpy()
