@@ -75,6 +75,8 @@ def test_what_cannot_be_judged_is_refused_by_name(model, asked):
         model.predict(scan_of(z, PIXEL))
     with pytest.raises(UnitError, match="'V'"):
         model.predict(scan_of(z, PIXEL, channel="phase", unit="V"))
+    grey = model.predict(scan_of(100 * z, PIXEL, channel="phase", unit="arb"))  # a picture's grey levels do
+    assert grey["probability"].values == pytest.approx(model.predict(asked[0].scan)["probability"].values, abs=1e-3)
     with pytest.raises(ModelError, match="larger area"):
         model.predict(scan_of(z[:64, :64], PIXEL, channel="phase", unit="rad"))
     with pytest.raises(ModelError, match="constant"):

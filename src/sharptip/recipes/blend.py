@@ -124,7 +124,7 @@ def learner(options: Options) -> Any:
 RECIPE = Recipe(
     name="blend",
     question="Which of two polymer blends is on this phase image?",
-    eats=(Port("phase", "rad"),),
+    eats=(Port("phase", "rad", arbitrary=True),),  # scaled by its own spread, so its unit does not matter
     gives=(Port("probability", "1", ("label",)),),
     kind="classify",
     classes=("A", "B"),
