@@ -164,6 +164,54 @@ def _clean_one(file: Path, out: Path, steps: list[Callable[..., Any]], channel: 
 
 
 @app.command()
+def measure(
+    files: Annotated[list[Path], typer.Argument(help="Scans as the instrument wrote them.")],
+    channel: ChannelOption = "height",
+    level: Annotated[Literal["plane", "none"], typer.Option(help="What is taken off before measuring.")] = "plane",
+    size: SizeOption = None,
+    unit: Annotated[str | None, typer.Option(help="The unit of an array's or picture's numbers.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Also write a table: file, scan, channel, name, value, unit.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Surface parameters (ISO 25178-2 and more) of scans, in SI units. A broken file is named and stops nothing."""
+    import pandas as pd
+
+    from .. import io
+    from ..core.errors import ScanError
+    from ..core.files import write_text
+    from ..core.scan import label
+    from ..measure import surface_parameters
+
+    tables, failed = [], 0
+    for file in files:
+        try:
+            about = {"channel": channel, "unit": unit} if size is not None or unit is not None else {}
+            for number, scan in enumerate(io.scans(file, size=_size(size), **about)):
+                try:
+                    table = surface_parameters(scan, channel=channel, level=level)
+                except ScanError as error:
+                    raise ScanError(str(error) if str(file) in str(error) else f"{label(scan)}: {error}") from None
+                name = str(scan.attrs.get("name", "")) or str(number + 1)
+                tables.append(table.assign(file=str(file), scan=name, channel=channel))
+        except SharptipError as error:
+            failed += 1
+            hint = ". Here: --size 2e-6 (metres)" if isinstance(error, ScaleError) else ""
+            typer.echo(f"sharptip: {error}{hint}", err=True)
+    if csv is not None and tables:
+        columns = ["file", "scan", "channel", "name", "value", "unit"]
+        write_text(csv, pd.concat(tables)[columns].to_csv(index=False))
+    if as_json:
+        typer.echo(json.dumps({"level": level, "scans": [_measured(t) for t in tables]}, ensure_ascii=False))
+    else:
+        for table in tables:
+            typer.echo(_table_told(table))
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder for the scans, their groups and their truth.")],
     population: Annotated[Literal["demo", "review", "smallest"], typer.Option(help="How many scans.")] = "demo",
@@ -516,6 +564,28 @@ def _answer(answer: Any) -> dict[str, Any]:
         decided = {k: answer.attrs[k] for k in ("verdict", "stop_line", "change_line", "unlike") if k in answer.attrs}
         return {"answer": answer.attrs["label"], **decided, **{k: round(v, 4) for k, v in chances.items()}}
     return {"answer": ", ".join(f"{k} ({v.attrs['units']})" for k, v in answer.data_vars.items())}
+
+
+def _measured(table: Any) -> dict[str, Any]:
+    """One scan's surface parameters as plain JSON values; what is undefined is null."""
+    first = table.iloc[0]
+    values = {
+        name: {"value": None if value != value else value, "unit": unit}
+        for name, value, unit in zip(table["name"], table["value"], table["unit"], strict=True)
+    }
+    return {"file": first["file"], "scan": first["scan"], "channel": first["channel"], "parameters": values}
+
+
+def _table_told(table: Any) -> str:
+    """The same for people: each value in a unit of its size, with what it means."""
+    from ..core.units import say
+
+    first = table.iloc[0]
+    lines = [f"{first['file']} · {first['scan']} · {first['channel']}"]
+    for name, value, unit, definition in zip(*(table[k] for k in ("name", "value", "unit", "definition")), strict=True):
+        told = "undefined" if value != value else say(value, unit, 4)
+        lines.append(f"  {name:<17} {told:>16}  {definition}")
+    return "\n".join(lines)
 
 
 def _told(file: Path, found: dict[str, Any]) -> str:

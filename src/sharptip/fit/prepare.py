@@ -84,7 +84,7 @@ def to_tiles(
     For a recipe that views the whole scan, that is one tile: the scan brought to `tile` pixels across, and as many
     down where the recipe answers line by line. Raises ModelError for a scan that is smaller than one tile, or constant.
     """
-    if not (scale.spread > 0).any():
+    if not (Scale.own(prepared.channels).spread > 0).any():  # a fixed scale has a spread whatever the scan shows
         raise ModelError(f"{name} is constant: it shows nothing to judge; check the channel and the file")
     if recipe.view == "whole":
         return _whole(recipe, prepared.channels, scale, tile, name)[None]
