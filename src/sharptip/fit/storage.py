@@ -18,7 +18,13 @@ from ..core.files import write_whole
 
 FORMAT = 1  # raised when an older sharptip could misread a newer file
 # What a scikit-learn estimator may be made of beyond arrays and plain Python; anything else is refused.
-TRUSTED = ("sklearn.tree._tree.Tree", "numpy.dtype")
+TRUSTED = (
+    "sklearn.tree._tree.Tree",
+    "numpy.dtype",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+)
 
 
 def save(path: str | Path, card: Mapping[str, Any], tensors: Mapping[str, Any], estimators: Mapping[str, Any]) -> Path:
