@@ -24,13 +24,16 @@ CLASSES = ("single", "double")
 
 
 def example(rng: np.random.Generator, options: Options) -> Example:
-    """A scan of one bond, by a tip of its own."""
+    """A scan of one bond, by a tip of its own. Every other double tip is a hard one: its twin is faint, or near."""
     from ..measure.bonds import coarser, find_bonds
-    from ..simulate.hydrogen_silicon import bond_frame
+    from ..simulate.hydrogen_silicon import OFFSET, WEIGHT, bond_frame
 
     double, pixel = bool(rng.integers(2)), float(np.exp(rng.uniform(*np.log(PIXELS))))
+    hard = rng.random() < 0.5
+    weight = float(rng.uniform(WEIGHT[0], 2.5 * WEIGHT[0])) if hard and rng.random() < 0.5 else None
+    offset = float(rng.uniform(OFFSET[0], 1.3 * OFFSET[0])) if hard and weight is None else None
     while True:  # now and then dirt or a scar hides the bond, and the finder would pass it over
-        frame = bond_frame(rng, double, size=6e-9, pixel_size=pixel, alone=True)
+        frame = bond_frame(rng, double, size=6e-9, pixel_size=pixel, weight=weight, offset=offset, alone=True)
         z = frame.scan["height"].values
         z = z - plane_fit(z)
         if not find_bonds(*coarser(z - row_offsets(z, "difference"), (pixel, pixel))).empty:
