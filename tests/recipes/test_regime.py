@@ -123,3 +123,16 @@ def test_a_real_scan_of_something_else_gets_an_answer_like_any_other():
     scan = read(real("vendor", "gwyddion", "GwiddionReader_chip.gsf"))
     answer = Model.load(WEIGHTS / "regime.sharptip", RECIPE).predict(scan)
     assert float(answer.probability.sum()) == pytest.approx(1)
+
+
+def test_the_verdict_is_a_filter_for_mixed_scans():
+    from sharptip.recipes.regime import SEVERAL, decide
+
+    classes = RECIPE.classes
+    p = np.full(len(classes), 0.1)
+    p[2] = 0.4
+    p[classes.index("mixed")] = SEVERAL - 0.01
+    assert decide(p, classes) == {"verdict": classes[2]}
+    p[classes.index("mixed")] = SEVERAL + 0.01
+    assert decide(p, classes) == {"verdict": "mixed"}
+    assert decide(np.array([0.5, 0.5]), ("a", "b")) == {}

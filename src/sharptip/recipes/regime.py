@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +97,18 @@ def forest(options: Options) -> Any:
     )
 
 
+SEVERAL = 0.17  # probability of `mixed` above which a scan is rejected: both errors alike on 300 scans (docs/regime.md)
+
+
+def decide(p: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
+    """The verdict of a filter: `mixed` where several regimes are likely enough, else the likeliest single one."""
+    if MIXED not in classes:
+        return {}
+    single = [i for i, name in enumerate(classes) if name != MIXED]
+    several = p[classes.index(MIXED)] > SEVERAL
+    return {"verdict": MIXED if several else classes[max(single, key=lambda i: p[i])]}
+
+
 RECIPE = Recipe(
     name="regime",
     question="Which regime has this drying film reached, or does the scan show several?",
@@ -106,6 +119,7 @@ RECIPE = Recipe(
     example=example,
     clean=(coarsen, polynomial, partial(rows, method="difference")),
     build=network,
+    decide=decide,
     scale="own",
     view="whole",  # the lattice knows no length and neither does the answer; "mixed" belongs to a whole scan
     features=features,
