@@ -446,13 +446,15 @@ def score(
     """How good a model is on scans that it has not seen, beside its baselines and the published claims.
 
     A recipe's name with --data: every group is judged by a model that learned from the other groups. Without --data:
-    learned and judged on simulated scans.
+    fresh simulated scans, judged by the model that ships, or where there is none (or with --set) by one learned first.
     """
     from ..core.history import is_simulated
     from ..fit.crossval import cross_validate
     from ..fit.model import Model
 
     loaded = Model.load(model) if Path(model).exists() or model.endswith(".sharptip") else None
+    if loaded is None and data is None and not option and model in Model.that_ship():
+        loaded = Model.trained(model)
     recipe = loaded.recipe if loaded else Model(model).recipe
     options = loaded.options if loaded else _options(option or [], Model(model).options)
     if loaded and option:

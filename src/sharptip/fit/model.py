@@ -391,11 +391,16 @@ class Model:
         """The trained model that ships with sharptip. Raises ModelError where a recipe has none."""
         file = WEIGHTS / f"{name}.sharptip"
         if not file.exists():
-            there = ", ".join(sorted(f.stem for f in WEIGHTS.glob("*.sharptip"))) or "none"
+            there = ", ".join(cls.that_ship()) or "none"
             raise ModelError(
                 f"no trained model ships for {name!r} (there are: {there}); make one: sharptip train {name}"
             )
         return cls.load(file)
+
+    @staticmethod
+    def that_ship() -> list[str]:
+        """Names of the recipes whose trained model ships."""
+        return sorted(file.stem for file in WEIGHTS.glob("*.sharptip"))
 
     @classmethod
     def load(cls, path: str | Path, recipe: Recipe | None = None) -> Model:

@@ -9,8 +9,8 @@ in them, and "mixed" is an answer of its own, learnt from films that meet along 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
