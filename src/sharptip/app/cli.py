@@ -405,6 +405,7 @@ def explain(
 ) -> None:
     """Where on a scan is the evidence for an answer? Hides patch after patch and asks again."""
     from .. import io
+    from ..clean import plane
     from ..core.scan import pixel_size
     from ..explain.occlusion import occlusion
     from ..fit.model import Model
@@ -415,10 +416,8 @@ def explain(
     scan = _first_fitting(io.scans(file, **_about(loaded.recipe.eats[0], size)), loaded.recipe)
     found = occlusion(loaded, scan, answer, patches)
     pixels = None if scan.attrs.get("size") == "unknown" else pixel_size(scan)
-    shown = scan
-    for step in loaded.recipe.clean:
-        shown = step(shown, channel=loaded.recipe.eats[0].name)
     port = loaded.recipe.eats[0]
+    shown = plane(scan, channel=port.name)
     figure = evidence_figure(
         shown[port.name].transpose("y", "x").values, found["evidence"].values, pixels, shown[port.name].attrs["units"],
         f"{found.attrs['answer']}: {found.attrs['probability']:.0%}",

@@ -14,7 +14,6 @@ import xarray as xr
 
 from ..core.errors import ModelError
 from ..core.history import remember
-from ..core.scan import label
 from ..fit.model import Model, OutOfRange
 
 PATCHES = 12  # along the shorter side, where nothing else is asked for
@@ -39,7 +38,7 @@ def occlusion(model: Model, scan: xr.Dataset, answer: str | None = None, patches
     for top in _starts(h, side):
         for left in _starts(w, side):
             part = slice(top, top + side), slice(left, left + side)
-            total[part] += float(whole.sel(label=answer) - _asked(model, _hidden(model, scan, part)).sel(label=answer))
+            total[part] += float(whole.sel(label=answer)) - _without(model, scan, part, answer)
             count[part] += 1
     out = scan[[]].copy()
     out["evidence"] = xr.Variable(("y", "x"), total / count, {"units": "1"})
@@ -55,13 +54,19 @@ def _asked(model: Model, scan: xr.Dataset) -> xr.DataArray:
     return p.isel(line=-1) if "line" in p.dims else p
 
 
+def _without(model: Model, scan: xr.Dataset, part: tuple[slice, slice], answer: str) -> float:
+    """Probability of the answer with a part hidden; a guess where the model finds nothing left to judge."""
+    try:
+        return float(_asked(model, _hidden(model, scan, part)).sel(label=answer))
+    except ModelError:
+        return 0.5 if model.recipe.kind == "rate" else 1 / len(model.classes)
+
+
 def _hidden(model: Model, scan: xr.Dataset, part: tuple[slice, slice]) -> xr.Dataset:
     out = scan.copy()
     for port in model.recipe.eats:
         values = np.array(scan[port.name].transpose("y", "x").values, float)
         values[part] = np.nan
-        if not np.isfinite(values).any():
-            raise ModelError(f"{label(scan)}: nothing of it is left when a patch is hidden; use more patches")
         out[port.name] = xr.Variable(("y", "x"), values, scan[port.name].attrs)
     return out
 
