@@ -406,7 +406,7 @@ def explain(
     """Where on a scan is the evidence for an answer? Hides patch after patch and asks again."""
     from .. import io
     from ..clean import plane
-    from ..core.scan import pixel_size
+    from ..core.scan import channel, pixel_size
     from ..explain.occlusion import occlusion
     from ..fit.model import Model
     from ..report.figures import evidence_figure
@@ -417,9 +417,9 @@ def explain(
     found = occlusion(loaded, scan, answer, patches)
     pixels = None if scan.attrs.get("size") == "unknown" else pixel_size(scan)
     port = loaded.recipe.eats[0]
-    shown = plane(scan, channel=port.name)
+    shown = channel(plane(scan, channel=port.name), port.name)
     figure = evidence_figure(
-        shown[port.name].transpose("y", "x").values, found["evidence"].values, pixels, shown[port.name].attrs["units"],
+        shown.transpose("y", "x").values, found["evidence"].values, pixels, shown.attrs["units"],
         f"{found.attrs['answer']}: {found.attrs['probability']:.0%}",
     )  # fmt: skip
     save(figure, out)

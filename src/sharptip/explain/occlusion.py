@@ -14,6 +14,7 @@ import xarray as xr
 
 from ..core.errors import ModelError
 from ..core.history import remember
+from ..core.scan import channel
 from ..fit.model import Model, OutOfRange
 
 PATCHES = 12  # along the shorter side, where nothing else is asked for
@@ -65,9 +66,10 @@ def _without(model: Model, scan: xr.Dataset, part: tuple[slice, slice], answer: 
 def _hidden(model: Model, scan: xr.Dataset, part: tuple[slice, slice]) -> xr.Dataset:
     out = scan.copy()
     for port in model.recipe.eats:
-        values = np.array(scan[port.name].transpose("y", "x").values, float)
+        shown = channel(scan, port.name)  # of a scan that went both ways, the one that is judged
+        values = np.array(shown.transpose("y", "x").values, float)
         values[part] = np.nan
-        out[port.name] = xr.Variable(("y", "x"), values, scan[port.name].attrs)
+        out[port.name] = xr.Variable(("y", "x"), values, shown.attrs)
     return out
 
 
