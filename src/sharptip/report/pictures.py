@@ -193,15 +193,15 @@ def cam_figure(
 def evidence_figure(image: np.ndarray, evidence: np.ndarray, pixel_size: PixelSize, unit: str, title: str) -> Figure:
     """A scan (y, x) beside what of it speaks for an answer (red) and against it (blue): changes of a probability."""
     factor, shown_unit = shown(float(np.nanmax(np.abs(image))) or 1.0, unit)
-    figure = new_figure(3.4)
+    figure = new_figure(2.9)
     left, right = figure.subplots(1, 2)
     low, high = np.nanpercentile(image * factor, (1, 99))
     scan = left.imshow(image * factor, cmap="gray", vmin=low, vmax=high)
-    figure.colorbar(scan, ax=left, label=shown_unit or "arbitrary", shrink=0.8)
+    figure.colorbar(scan, ax=left, label=shown_unit or "arbitrary", fraction=0.046, pad=0.03)
     right.imshow(image * factor, cmap="gray", vmin=low, vmax=high)
     reach = float(np.abs(evidence).max()) or 1.0
     over = right.imshow(evidence, cmap="RdBu_r", vmin=-reach, vmax=reach, alpha=0.55)
-    figure.colorbar(over, ax=right, label="probability lost when hidden", shrink=0.8)
+    figure.colorbar(over, ax=right, label="probability lost when hidden", fraction=0.046, pad=0.03)
     right.set_title(title)
     for axes in (left, right):
         _bare(axes)
