@@ -85,6 +85,7 @@ def main() -> None:
     parser.add_argument("arrays", type=Path)
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--ablation", action="store_true")
+    parser.add_argument("--epochs", type=int, default=20, help="of each network of the ablation")
     parser.add_argument("--simulated", action="store_true")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
@@ -94,7 +95,7 @@ def main() -> None:
     report: dict[str, Any] = {}
     if given.ablation:
         for name, options in VARIANTS.items():
-            asked = {**options, "trees": 1}
+            asked = {**options, "trees": 1, "epochs": given.epochs}
             answers = answers_out_of_fold(RECIPE, examples, asked, k=given.folds, keep=given.keep)
             report[name] = scores(examples, {"model": answers["model"]}, everything)
             print(shown(name, report[name]), flush=True)
