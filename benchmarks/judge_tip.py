@@ -7,7 +7,7 @@
 ARRAYS.npz is laid out as `sharptip.fit.labelled` says (3610 real images of H:Si(100) of 22 sessions were used). Beside
 the scores stand: the sessions that were put aside while the recipe was being made, by themselves; what a perfect judge
 could reach, given how often two people disagree about the same image; and the scores among images with two raters or
-more only.
+more, and among those of them about which all raters agree.
 """
 
 from __future__ import annotations
@@ -114,6 +114,8 @@ def main() -> None:
             report["the others"] = scores(examples, answers, ~aside)
         report["images with two raters or more"] = scores(examples, answers, raters > 1)
         shares = np.array([[e.truth[c] for c in RECIPE.classes] for e in examples])
+        agreed = (raters > 1) & (np.abs(shares - 0.5) > 0.49).all(axis=1)
+        report["images on which two raters or more agree about everything"] = scores(examples, answers, agreed)
         report["a perfect judge"] = ceiling(shares, raters)
     if given.json:
         print(json.dumps(report))
