@@ -3,6 +3,7 @@
     python benchmarks/judge_tip.py ARRAYS.npz [--keep FOLDER] [--json]          all sessions, left out in five folds
     python benchmarks/judge_tip.py ARRAYS.npz --ablation [--keep FOLDER]        the same with parts taken away
     python benchmarks/judge_tip.py ARRAYS.npz --simulated                       learned on simulation only
+    python benchmarks/judge_tip.py ARRAYS.npz --others                          other surfaces shown to what ships
 
 ARRAYS.npz is laid out as `sharptip.fit.labelled` says (3610 real images of H:Si(100) of 22 sessions were used). Beside
 the scores stand: the sessions that were put aside while the recipe was being made, by themselves; what a perfect judge
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,13 @@ import numpy as np
 
 from sharptip.fit import Model
 from sharptip.fit.crossval import answers_out_of_fold
+from sharptip.fit.intervals import wilson
 from sharptip.fit.kinds import kind_of
 from sharptip.fit.labelled import examples_of
 from sharptip.fit.metrics import auroc
 from sharptip.fit.score import by_name, judgement_table
 from sharptip.recipes.judge_tip import RECIPE
+from sharptip.simulate.faults import faulty
 
 ASIDE = (  # drawn once at random before any network was tried
     "default_2014Nov24-163657", "default_2015Sep25-072856", "default_2014Nov21-173705", "default_2015Sep29-084756",
@@ -73,6 +77,18 @@ def ceiling(shares: np.ndarray, raters: np.ndarray, draws: int = 200_000) -> dic
     return {**out, "macro": float(np.mean(list(out.values())))}
 
 
+def others(number: int = 160) -> dict[str, list[float]]:
+    """Share of simulated frames of other surfaces that the shipped model calls unlike anything it knows."""
+    model = Model.trained(RECIPE.name)
+    called: dict[str, list[int]] = {}
+    for i in range(number):
+        drawn = faulty(np.random.default_rng([31, i]), False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            called.setdefault(drawn.ground, []).append(int(model.predict(drawn.scan).attrs["unlike"]))
+    return {name: [float(np.mean(v)), *wilson(sum(v), len(v)), len(v)] for name, v in sorted(called.items())}
+
+
 def shown(title: str, found: dict[str, Any]) -> str:
     low, high = found["interval95"]["macro_auroc"]
     each = "  ".join(f"{k} {v:.3f}" for k, v in found["auroc"].items() if v is not None)
@@ -87,9 +103,13 @@ def main() -> None:
     parser.add_argument("--ablation", action="store_true")
     parser.add_argument("--epochs", type=int, default=20, help="of each network of the ablation")
     parser.add_argument("--simulated", action="store_true")
+    parser.add_argument("--others", action="store_true")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
+    if given.others:
+        print(json.dumps(others(), indent=1))
+        return
     examples, _ = examples_of(given.arrays, RECIPE)
     everything = np.ones(len(examples), bool)
     report: dict[str, Any] = {}

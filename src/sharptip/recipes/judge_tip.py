@@ -11,7 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
+from ..clean import plane, rows
 from ..data.augment import RAW_SCAN
 from ..fit.recipe import Claim, Example, Options, Port, Recipe
 from ..measure.frame_features import frame_features
@@ -26,6 +28,13 @@ def example(rng: np.random.Generator, options: Options) -> Example:
 
     drawn = image(rng)
     return Example(drawn.scan, drawn.attributes, group=f"surface {int(rng.integers(2**31))}")
+
+
+def flattened(scan: xr.Dataset, *, channel: str) -> xr.Dataset:
+    """Heights in metres are levelled and their lines aligned; pictures come like that already, and stay as they are."""
+    if scan[channel].attrs.get("units") != "m":
+        return scan
+    return rows(plane(scan, channel=channel), channel=channel, method="difference")
 
 
 def network(options: Options) -> Any:
@@ -54,6 +63,7 @@ RECIPE = Recipe(
     view="whole",
     classes=ATTRIBUTES,
     example=example,
+    clean=(flattened,),
     build=network,
     features=lambda x: frame_features(x[:, 0]),
     symmetries=RAW_SCAN,

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
+from ..clean import rows
 from ..fit.recipe import Claim, Example, Options, Port, Recipe
 from ..measure.frame_features import line_features
 from ..measure.stopping import first_above, stop_line
@@ -27,6 +29,11 @@ def example(rng: np.random.Generator, options: Options) -> Example:
 
     drawn = image(rng)
     return Example(drawn.scan, drawn.attributes, group=f"surface {int(rng.integers(2**31))}")
+
+
+def lines_aligned(scan: xr.Dataset, *, channel: str) -> xr.Dataset:
+    """Heights in metres lose each line's own median; pictures come like that already, and stay as they are."""
+    return rows(scan, channel=channel, method="median") if scan[channel].attrs.get("units") == "m" else scan
 
 
 def network(options: Options) -> Any:
@@ -69,6 +76,7 @@ RECIPE = Recipe(
     lines=(5, 10, 20, 40),
     classes=ATTRIBUTES,
     example=example,
+    clean=(lines_aligned,),
     build=network,
     decide=decide,
     features=lambda x: line_features(x[:, 0]),
