@@ -12,10 +12,10 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
-from .parts import activation, glorot
+from .parts import Walked, activation, glorot
 
 
-class DeepNet(nn.Module):
+class DeepNet(Walked):
     """Vectors (n, inputs) → logits or values (n, outputs), through two or more hidden layers.
 
     hidden: neurons of each hidden layer. dropout: after each of them. seed: of the initial weights; None draws from
@@ -65,18 +65,6 @@ class DeepNet(nn.Module):
             x = self.drop(act(getattr(self, f"dense{i}")(x)))  # (n, hidden[i-1])
             yield f"dense{i}", x
         yield "output", self.output(x)  # (n, outputs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(n, inputs) → (n, outputs)."""
-        return dict(self.walk(x))["output"]
-
-    def activations(self, x: Tensor, names: Sequence[str] | None = None) -> dict[str, Tensor]:
-        """Intermediates by name (all, or those asked for). Raises ValueError for an unknown name."""
-        found = dict(self.walk(x))
-        wanted = list(found) if names is None else list(names)
-        if unknown := [n for n in wanted if n not in found]:
-            raise ValueError(f"no layer is called {unknown[0]!r}; there are: {', '.join(found)}")
-        return {name: found[name] for name in wanted}
 
     def layer_names(self) -> list[str]:
         """Names that `activations` knows, first layer first."""

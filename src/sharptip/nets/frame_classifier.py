@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .parts import Walked
+
 CONTRAST = 17  # pixels over which the local mean and the local spread are taken
 FAINTEST = 0.1  # of the frame's mean spread; flatter places are not blown up to full contrast
 BRIGHTEST = 4.0  # spreads at which the local contrast is cut
@@ -42,7 +44,7 @@ class Block(nn.Module):
         return F.relu(self.norm2(self.second(inner)) + self.short(x))
 
 
-class FrameClassifier(nn.Module):
+class FrameClassifier(Walked):
     """Frames (n, channels, y, x) → logits (n, outputs), of any size from 16 pixels on.
 
     width: maps of the first stage; each later one has twice as many on a quarter of the pixels. blocks: residual blocks
@@ -103,18 +105,6 @@ class FrameClassifier(nn.Module):
         embedding = torch.cat([x.mean((2, 3)), x.amax((2, 3)), *along], 1)
         yield "embedding", embedding
         yield "output", self.output(self.drop(embedding))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(n, channels, y, x) → (n, outputs)."""
-        return dict(self.walk(x))["output"]
-
-    def activations(self, x: Tensor, names: Sequence[str] | None = None) -> dict[str, Tensor]:
-        """Intermediates by name (all, or those asked for). Raises ValueError for an unknown name."""
-        found = dict(self.walk(x))
-        wanted = list(found) if names is None else list(names)
-        if unknown := [n for n in wanted if n not in found]:
-            raise ValueError(f"no layer is called {unknown[0]!r}; there are: {', '.join(found)}")
-        return {name: found[name] for name in wanted}
 
     def layer_names(self) -> list[str]:
         """Names that `activations` knows, first layer first."""

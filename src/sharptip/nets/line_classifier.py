@@ -8,7 +8,7 @@ Bai et al., arXiv 1803.01271, in place of the recurrent one of Gordon et al., Ma
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .frame_classifier import running_mean
+from .parts import Walked
 
 CONTRAST = 17  # pixels along a line over which the local mean is taken
 DILATIONS = (1, 2, 4, 8)  # lines between those that a convolution back in time compares: 31 lines in all
@@ -37,7 +38,7 @@ class CausalConv2d(nn.Module):
         return F.relu(self.norm(self.conv(F.pad(x, (0, 0, self.above, 0)))))
 
 
-class LineClassifier(nn.Module):
+class LineClassifier(Walked):
     """Frames (n, 1, lines, x) → logits (n, lines, outputs), for any number of lines.
 
     width: maps of the first convolution; twice and four times as many follow. memory: values kept of each line.
@@ -86,18 +87,6 @@ class LineClassifier(nn.Module):
         so_far = torch.cat([h, h.cummax(2).values, h.cumsum(2) / number], 1)
         yield "lines", so_far
         yield "output", self.output(self.drop(so_far.transpose(1, 2)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(n, 1, lines, x) → (n, lines, outputs)."""
-        return dict(self.walk(x))["output"]
-
-    def activations(self, x: Tensor, names: Sequence[str] | None = None) -> dict[str, Tensor]:
-        """Intermediates by name (all, or those asked for). Raises ValueError for an unknown name."""
-        found = dict(self.walk(x))
-        wanted = list(found) if names is None else list(names)
-        if unknown := [n for n in wanted if n not in found]:
-            raise ValueError(f"no layer is called {unknown[0]!r}; there are: {', '.join(found)}")
-        return {name: found[name] for name in wanted}
 
     def layer_names(self) -> list[str]:
         """Names that `activations` knows, first layer first."""

@@ -1,8 +1,8 @@
-"""What every network here is made of: activations by name, and the initial weights."""
+"""What every network here is made of: steps and activations by name, and the initial weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,26 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 # max(f(a), f(b)) = f(max(a, b)) for every f that never falls: such an activation may be taken after max-pooling.
 MONOTONE = frozenset({"relu", "leaky_relu", "sigmoid", "tanh"})
+
+
+class Walked(nn.Module):
+    """A network that is a walk over named steps: the last is its answer, and any can be looked at."""
+
+    def walk(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Every intermediate as (name, tensor), first step first; the last is called "output"."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What the last step of the walk gives."""
+        return dict(self.walk(x))["output"]
+
+    def activations(self, x: Tensor, names: Sequence[str] | None = None) -> dict[str, Tensor]:
+        """Intermediates by name (all, or those asked for). Raises ValueError for an unknown name."""
+        found = dict(self.walk(x))
+        wanted = list(found) if names is None else list(names)
+        if unknown := [n for n in wanted if n not in found]:
+            raise ValueError(f"no layer is called {unknown[0]!r}; there are: {', '.join(found)}")
+        return {name: found[name] for name in wanted}
 
 
 def activation(name: str) -> Callable[[Tensor], Tensor]:

@@ -17,15 +17,13 @@ from ..clean import plane, rows
 from ..data.augment import RAW_SCAN
 from ..fit.recipe import Claim, Example, Options, Port, Recipe
 from ..measure.frame_features import frame_features
+from ..simulate.hydrogen_silicon import ATTRIBUTES, image
 
-ATTRIBUTES = ("Asymmetries", "Individual Atoms", "Dimers", "Rows", "Tip Change", "Bad/Blurry")
 PAPER = "Gordon et al., Rev. Sci. Instrum. 90, 103704 (2019)"
 
 
 def example(rng: np.random.Generator, options: Options) -> Example:
     """One simulated image of H:Si(100), 96 × 96 pixels, with the six attributes of its tip; each its own group."""
-    from ..simulate.hydrogen_silicon import image
-
     drawn = image(rng)
     return Example(drawn.scan, drawn.attributes, group=f"surface {int(rng.integers(2**31))}")
 

@@ -18,15 +18,13 @@ from ..clean import rows
 from ..fit.recipe import Claim, Example, Options, Port, Recipe
 from ..measure.frame_features import line_features
 from ..measure.stopping import first_above, stop_line
+from ..simulate.hydrogen_silicon import ATTRIBUTES, image
 
-ATTRIBUTES = ("Asymmetries", "Individual Atoms", "Dimers", "Rows", "Tip Change", "Bad/Blurry")
 PAPER = "Gordon et al., Mach. Learn. Sci. Technol. 1, 015001 (2020)"
 
 
 def example(rng: np.random.Generator, options: Options) -> Example:
     """One simulated image of H:Si(100), 96 × 96 pixels, with the six attributes of its tip; each its own group."""
-    from ..simulate.hydrogen_silicon import image
-
     drawn = image(rng)
     return Example(drawn.scan, drawn.attributes, group=f"surface {int(rng.integers(2**31))}")
 
