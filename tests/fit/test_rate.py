@@ -253,6 +253,16 @@ def test_cross_validation_goes_on_where_it_was(examples, tmp_path, monkeypatch):
     monkeypatch.setattr(Model, "fit", lambda *a, **k: pytest.fail("learned again"))
     again = cross_validate(WAVES, examples, small, k=3, keep=tmp_path)
     assert first.equals(again)
+    broken = sorted(tmp_path.glob("fold-*.npz"))[0]
+    whole = broken.read_bytes()
+    for damage in (b"", b"not an archive", whole[: len(whole) // 2]):  # is learned again, not believed
+        broken.write_bytes(damage)
+        with pytest.raises(pytest.fail.Exception):
+            cross_validate(WAVES, examples, small, k=3, keep=tmp_path)
+    np.savez(broken, nothing=np.zeros(3))
+    with pytest.raises(pytest.fail.Exception):
+        cross_validate(WAVES, examples, small, k=3, keep=tmp_path)
+    broken.write_bytes(whole)
     with pytest.raises(pytest.fail.Exception):  # another question is not answered with it
         cross_validate(WAVES, examples, {**small, "lr": 2e-2}, k=3, keep=tmp_path)
     named = by_name(WAVES, again)
@@ -305,6 +315,15 @@ def test_labelled_arrays(tmp_path):
         ({"mean_score": np.full((6, 2), np.nan)}, ReadError, "picture 0"),
         ({"mean_score": np.zeros((6, 3))}, ReadError, "for 2 label_names"),
         ({"n_responses": np.ones(5)}, ReadError, "n_responses has 5"),
+        ({"n_responses": np.array([1, 2, 0, 1, 1, 1])}, ReadError, "picture 2 is 0"),
+        ({"n_responses": np.full(6, np.nan)}, ReadError, "picture 0 is nan"),
+        ({"n_responses": np.array(list("abcdef"))}, ReadError, "n_responses holds"),
+        ({"mean_score": np.full((6, 2), "x")}, ReadError, "mean_score holds"),
+        ({"label_names": np.array(["along", "along"])}, ReadError, "'along' twice"),
+        ({"session": np.array(["a", "", "a", "b", "b", "b"])}, StudyError, "no session"),
+        ({"pixel_size": np.ones(4)}, ReadError, "pixel_size has 4 entries"),
+        ({"pixel_size": np.array("1 nm")}, ReadError, "pixel_size holds"),
+        ({"unit": np.array("nm")}, ReadError, "unit is 'nm'"),
         ({"names": np.array([{}] * 6, object)}, ReadError, "plain arrays"),
     ],
 )
@@ -341,3 +360,28 @@ def test_soft_votes_of_many_teach_a_probability():
     slope, offset = kind.calibration(np.tile([[4.0, 4.0]], (400, 1)), votes)
     assert expit(slope[0] * 4 + offset[0]) == pytest.approx(0.5, abs=0.05)
     assert slope[1] * 4 + offset[1] > logit(0.9)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("symmetric", "False", "true or false"), ("augment", 0, "true or false"), ("schedule", "banana", "cosine"),
+        ("epochs", 1.5, "whole number"), ("members", float("nan"), "whole number"), ("lr", float("inf"), "a number"),
+        ("dropout", 7, "below 1"), ("precision", "fp3", "bf16"),
+    ],
+)  # fmt: skip
+def test_options_that_mean_nothing_are_refused(option, value, said):
+    with pytest.raises(ModelError, match=said):
+        Model(WAVES, **{option: value})
+
+
+def test_a_damaged_model_is_refused(model, tmp_path):
+    good = model.save(tmp_path / "m.sharptip").read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        bad = bytearray(good)
+        at = int(rng.integers(len(bad) - 40))
+        bad[at : at + 40] = bytes(b ^ 0x5A for b in bad[at : at + 40])
+        (tmp_path / "n.sharptip").write_bytes(bytes(bad))
+        with pytest.raises(ModelError, match=r"n\.sharptip"):
+            Model.load(tmp_path / "n.sharptip", WAVES)

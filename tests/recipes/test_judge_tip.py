@@ -96,6 +96,29 @@ def test_train_and_score_on_arrays_of_other_sessions(name, tmp_path):
     check_keys(json.loads(done.stdout), name, n_images=60, n_groups=6)
 
 
+def test_one_broken_picture_costs_no_other(tmp_path):
+    arrays = frames(40, seed=4)
+    arrays["images"] = arrays["images"].astype(float)
+    arrays["images"][7] = 3.0
+    arrays["images"][8] = np.nan
+    a = write(tmp_path / "a.npz", arrays)
+    out = tmp_path / "m.sharptip"
+    settings = ["--set", "epochs=1", "--set", "members=1", "--set", "trees=5", "--set", "symmetric=False"]
+    done = CliRunner().invoke(app, ["train", "judge_tip", "--data", str(a), "--out", str(out), *settings])
+    assert done.exit_code == 0, done.output
+    assert "frame 7.png is constant" in done.stderr
+    assert "frame 8.png" in done.stderr
+    assert Model.load(out).options["symmetric"] is False
+    done = CliRunner().invoke(app, ["score", str(out), "--data", str(a), "--json"])
+    assert json.loads(done.stdout)["n_images"] == 38
+    stack = rough((3, 96, 96))
+    stack[1] = 0
+    np.save(tmp_path / "film.npy", stack)
+    done = CliRunner().invoke(app, ["predict", str(out), str(tmp_path / "film.npy"), "--size", "unknown", "--json"])
+    assert done.exit_code == 1
+    assert len(json.loads(done.stdout)["answers"]) == 2
+
+
 def check_keys(found, name, n_images, n_groups):
     assert (found["n_images"], found["n_groups"]) == (n_images, n_groups)
     assert found["auroc"].keys() == set(ATTRIBUTES)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -52,6 +54,7 @@ GroupsOption = Annotated[
 
 def main() -> None:
     """Run the command line; our own errors are one line on stderr and exit code 1."""
+    warnings.showwarning = lambda message, *_, **__: typer.echo(f"sharptip: {message}", err=True)
     try:
         app()
     except ScaleError as error:
@@ -373,21 +376,29 @@ def predict(
     rows, failed = [], 0
     for file in files:
         try:
-            for scan in io.scans(file, **_about(port, size)):
-                answer = loaded.predict(scan)
-                rows.append({"file": str(file), "scan": label(scan), **_answer(answer)})
-                if out is not None:
-                    out.mkdir(parents=True, exist_ok=True)
-                    io.write(answer, out / f"{file.stem}.zarr")
+            scans = io.scans(file, **_about(port, size))
         except SharptipError as error:
             failed += 1
             typer.echo(f"sharptip: {error}", err=True)
+            continue
+        for i, scan in enumerate(scans):
+            try:
+                answer = loaded.predict(scan)
+            except SharptipError as error:
+                failed += 1
+                typer.echo(f"sharptip: {error}", err=True)
+                continue
+            rows.append({"file": str(file), "scan": label(scan), **_answer(answer)})
+            if out is not None:
+                out.mkdir(parents=True, exist_ok=True)
+                io.write(answer, out / (f"{file.stem}.zarr" if len(scans) == 1 else f"{file.stem}-{i}.zarr"))
     if as_json:
         typer.echo(json.dumps({"recipe": loaded.recipe.name, "answers": rows}))
     else:
+        alone = Counter(row["file"] for row in rows)
         for row in rows:
             chances = [f"{k} {v}" for k, v in row.items() if k not in ("file", "scan", "answer")]
-            typer.echo("\t".join([row["file"], row["answer"], *chances]))
+            typer.echo("\t".join([row["file"] if alone[row["file"]] == 1 else row["scan"], row["answer"], *chances]))
     if failed:
         raise typer.Exit(1)
 
@@ -412,6 +423,9 @@ def explain(
     from ..report.figures import evidence_figure
     from ..report.style import save
 
+    if out.suffix not in (".png", ".svg", ".pdf"):
+        raise typer.BadParameter(f"{out} is no picture; end it in .png, .svg or .pdf", param_hint="--out")
+    out.parent.mkdir(parents=True, exist_ok=True)
     loaded = Model.load(model) if model.endswith(".sharptip") else Model.trained(model)
     scan = _first_fitting(io.scans(file, **_about(loaded.recipe.eats[0], size)), loaded.recipe)
     found = occlusion(loaded, scan, answer, patches)
@@ -451,7 +465,7 @@ def score(
     from ..fit.crossval import cross_validate
     from ..fit.model import Model
 
-    loaded = Model.load(model) if Path(model).exists() or model.endswith(".sharptip") else None
+    loaded = Model.load(model) if model.endswith(".sharptip") else None
     if loaded is None and data is None and not option and model in Model.that_ship():
         loaded = Model.trained(model)
     recipe = loaded.recipe if loaded else Model(model).recipe
@@ -506,7 +520,7 @@ def _options(given: list[str], known: dict[str, Any]) -> dict[str, Any]:
                 f"{text!r}: give NAME=VALUE; names are {', '.join(sorted(known))}", param_hint="--set"
             )
         try:
-            out[name] = json.loads(value)
+            out[name] = json.loads(value.lower() if value in ("True", "False", "None") else value)
         except ValueError:
             out[name] = value
     return out
@@ -519,11 +533,23 @@ def _examples(recipe: Any, options: dict[str, Any], data: Path, groups: str | No
     if data.suffix == ".npz":
         found, names = examples_of(data, recipe)
         known = tuple(options.get("classes") or recipe.classes)
-        return found, known if set(names) <= set(known) else names
+        return _usable(recipe, found), known if set(names) <= set(known) else names
     found, broken, classes = examples(data, recipe, options.get("classes") or recipe.classes, groups, _size(size))
     for file, reason in broken:
         typer.echo(f"sharptip: left out {file}: {reason}", err=True)
-    return found, classes
+    return _usable(recipe, found), classes
+
+
+def _usable(recipe: Any, examples: list[Any]) -> list[Any]:
+    """Examples that can be judged; the others are named and stop nothing."""
+    from ..fit.prepare import usable
+
+    good, broken = usable(recipe, examples)
+    for name, reason in broken:
+        typer.echo(f"sharptip: left out {reason if name in reason else f'{name}: {reason}'}", err=True)
+    if not good:
+        raise StudyError(f"none of {len(examples)} scans can be judged; the reasons are above")
+    return good
 
 
 def _about(port: Any, size: str | None) -> dict[str, Any]:

@@ -29,7 +29,8 @@ def plane_fit(z: np.ndarray, mask: np.ndarray | None = None, *, robust: bool = F
         off = np.where(base > 0, z - plane, np.nan)
         centre = _median(off)
         spread = 1.4826 * _median(np.abs(off - centre))
-        reduced = (off - centre) / np.maximum(CUT * spread, np.finfo(float).tiny)
+        width = CUT * spread
+        reduced = np.where(width > 0, (off - centre) / np.where(width > 0, width, 1.0), 2.0 * (off != centre))
         weight = np.where(np.abs(reduced) < 1, (1 - reduced**2) ** 2, 0.0)
         settled, plane = plane, fit(z, TERMS, weight)
         if np.abs(plane - settled).max(initial=0.0) <= 1e-3 * np.nanmin(spread, initial=np.inf):

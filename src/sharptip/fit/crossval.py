@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -71,10 +73,8 @@ def answers_out_of_fold(
     for i, (train, test) in enumerate(parts):
         tell(f"fold {i + 1} of {len(parts)}", i, len(parts))
         file = Path(keep) / f"fold-{i + 1}-of-{len(parts)}-{stamp}.npz" if keep else None
-        if file is not None and file.exists():
-            with np.load(file, allow_pickle=False) as kept:
-                found = {name: kept[name] for name in kept.files}
-        else:
+        found = _kept(file, len(test), recipe)
+        if not found:
             model = Model(recipe, **options).fit([examples[j] for j in train], seed)
             found = model.probabilities([examples[j] for j in test])
             if file is not None:
@@ -84,6 +84,19 @@ def answers_out_of_fold(
             answers.setdefault(name, np.full((len(examples), p.shape[1]), np.nan))[test] = p
     tell("folds", len(parts), len(parts))
     return answers
+
+
+def _kept(file: Path | None, n: int, recipe: Recipe) -> dict[str, np.ndarray]:
+    """Answers of a fold that was finished before; nothing where there are none, or they are damaged."""
+    if file is None or not file.exists():
+        return {}
+    try:
+        with np.load(file, allow_pickle=False) as kept:
+            found = {name: kept[name] for name in kept.files}
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
+        return {}
+    whole = {"model", *recipe.baselines} <= set(found) and all(p.ndim == 2 and len(p) == n for p in found.values())
+    return found if whole else {}
 
 
 def _save(path: Path, answers: dict[str, np.ndarray]) -> None:

@@ -24,6 +24,7 @@ import xarray as xr
 
 from ..core.errors import ReadError, StudyError
 from ..core.scan import scan_of
+from ..core.units import is_si
 from .recipe import Example, Recipe
 
 LARGEST = 8 * 1024**3  # bytes of one array; beyond, a damaged or hostile header is likelier than data
@@ -37,6 +38,7 @@ def examples_of(path: str | Path, recipe: Recipe) -> tuple[list[Example], tuple[
     if images.ndim != 3 or n == 0 or images.dtype.kind not in "uif":
         raise ReadError(f"{path}: images has shape {images.shape} of {images.dtype}; it is (n, y, x) of numbers")
     groups = arrays.get("session", arrays.get("group"))
+    groups = None if groups is None else np.atleast_1d(groups)
     if groups is None:
         raise StudyError(
             f"{path}: has neither 'session' nor 'group'; say for each picture what it must not be parted from, "
@@ -47,8 +49,18 @@ def examples_of(path: str | Path, recipe: Recipe) -> tuple[list[Example], tuple[
     for key, values in {"session": groups, "names": names, "n_responses": raters, "labels": truths}.items():
         if len(values) != n:
             raise ReadError(f"{path}: {key} has {len(values)} entries for {n} images")
-    pixels = np.broadcast_to(arrays.get("pixel_size", np.nan), (n,))
+    if any(not str(g).strip() or str(g) == "nan" for g in groups.tolist()):
+        raise StudyError(f"{path}: some pictures have no session; say for each what it must not be parted from")
+    pixels = _numbers(arrays, "pixel_size", np.full(n, np.nan), path)
+    if len(pixels) == 1:
+        pixels = np.repeat(pixels, n)
+    if len(pixels) != n:
+        raise ReadError(f"{path}: pixel_size has {len(pixels)} entries for {n} images")
     unit = str(arrays.get("unit", "arb"))
+    if not is_si(unit):
+        raise ReadError(
+            f"{path}: unit is {unit!r}; arrays hold SI units ('m', 'rad', 'N') or 'arb': convert the images"
+        )
     port = recipe.eats[0]
     return [
         Example(_scan(z, port.name, unit, float(p), str(name)), truth, str(group), int(r))
@@ -61,7 +73,10 @@ def _truths(arrays: dict[str, np.ndarray], recipe: Recipe, path: Any) -> tuple[S
     if recipe.kind != "rate":
         labels = _needed(arrays, "label", path).astype(str)
         return labels.tolist(), np.ones(len(labels), int), tuple(sorted(set(labels.tolist())))
-    names, scores = _needed(arrays, "label_names", path).astype(str), _needed(arrays, "mean_score", path)
+    names = np.atleast_1d(_needed(arrays, "label_names", path)).astype(str)
+    scores = _numbers(arrays, "mean_score", None, path)
+    if len(set(names.tolist())) < len(names):
+        raise ReadError(f"{path}: label_names names {max(names.tolist(), key=names.tolist().count)!r} twice")
     if scores.ndim != 2 or scores.shape[1] != len(names):
         raise ReadError(f"{path}: mean_score has shape {scores.shape} for {len(names)} label_names")
     missing = [c for c in recipe.classes if c not in names]
@@ -72,7 +87,10 @@ def _truths(arrays: dict[str, np.ndarray], recipe: Recipe, path: Any) -> tuple[S
     if bad.any():
         raise ReadError(f"{path}: mean_score of picture {int(bad.argmax())} is not between 0 and 1: "
                         f"{scores[int(bad.argmax())].tolist()}")  # fmt: skip
-    raters = arrays.get("n_responses", np.ones(len(scores), int)).astype(int)
+    raters = _numbers(arrays, "n_responses", np.ones(len(scores)), path)
+    if not (raters >= 1).all():
+        i = int(np.argmax(~(raters >= 1)))
+        raise ReadError(f"{path}: n_responses of picture {i} is {raters[i]:g}; leave pictures out that nobody rated")
     return [dict(zip(names.tolist(), row.tolist(), strict=True)) for row in scores], raters, tuple(recipe.classes)
 
 
@@ -80,6 +98,14 @@ def _scan(image: np.ndarray, name: str, unit: str, pixel: float, title: str) -> 
     size: Any = pixel if np.isfinite(pixel) and pixel > 0 else None
     scan = scan_of(image.astype(np.float32), size, channel=name, unit=unit, name=title)
     return scan
+
+
+def _numbers(arrays: dict[str, np.ndarray], key: str, default: np.ndarray | None, path: Any) -> np.ndarray:
+    """An array of numbers, one number as an array of one."""
+    values = np.atleast_1d(_needed(arrays, key, path) if default is None else arrays.get(key, default))
+    if values.dtype.kind not in "uifb":
+        raise ReadError(f"{path}: {key} holds {values.dtype}, such as {values.flat[0]!r}; it is numbers")
+    return values.astype(float)
 
 
 def _needed(arrays: dict[str, np.ndarray], key: str, path: Any) -> np.ndarray:

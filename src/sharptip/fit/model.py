@@ -392,8 +392,13 @@ class Model:
         file = WEIGHTS / f"{name}.sharptip"
         if not file.exists():
             there = ", ".join(cls.that_ship()) or "none"
+            if name not in registry.names("recipes"):
+                raise ModelError(
+                    f"{name!r} is neither a saved model (NAME.sharptip) nor a recipe; those that ship a model: {there}"
+                )
             raise ModelError(
-                f"no trained model ships for {name!r} (there are: {there}); make one: sharptip train {name}"
+                f"no trained model ships for {name!r} (there are: {there}); "
+                f"make one: sharptip train {name} --out {name}.sharptip"
             )
         return cls.load(file)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
-from ..core.errors import ChannelError, ModelError, UnitError
+from ..core.errors import ChannelError, ModelError, SharptipError, UnitError
 from ..core.scan import channel, label, pixel_size
 from ..data.tiles import resample, tiles_of
-from .recipe import Recipe
+from .recipe import Example, Recipe
 from .scale import Scale, by_lines
 
 LOST = 0.5  # share of missing pixels beyond which a scan is refused rather than mended
@@ -55,6 +56,19 @@ def prepare(recipe: Recipe, scan: xr.Dataset) -> Prepared:
         raise ModelError(f"{label(scan)}: {lost.mean():.0%} of the pixels are missing; at most {LOST:.0%} are mended")
     pixels = None if scan.attrs.get("size") == "unknown" else pixel_size(scan)
     return Prepared(np.stack([fill(c) for c in channels]) if lost.any() else channels, lost, pixels)
+
+
+def usable(recipe: Recipe, examples: Sequence[Example]) -> tuple[list[Example], list[tuple[str, str]]]:
+    """(examples that can be judged, name and reason of those that cannot), so that one does not cost the others."""
+    good, broken = [], []
+    for e in examples:
+        try:
+            if not (Scale.own(prepare(recipe, e.scan).channels).spread > 0).any():
+                raise ModelError(f"{label(e.scan)} is constant: it shows nothing to judge")
+            good.append(e)
+        except SharptipError as error:
+            broken.append((label(e.scan), str(error)))
+    return good, broken
 
 
 def _without_rounding(cleaned: np.ndarray, raw: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ A recipe is a frozen record on one page. It decides; `fit.model.Model` does.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -159,12 +160,25 @@ def settled(recipe: Recipe, given: Options) -> dict[str, Any]:
     return {**known, **given}
 
 
+CHOICES = {"schedule": ("constant", "cosine"), "precision": ("fp32", "bf16")}
 AT_LEAST = {"epochs": 1, "batch": 1, "tile": 1, "examples": 1, "processes": 1, "patience": 1, "trees": 1, "members": 1}
 
 
 def _checked(recipe: str, name: str, value: Any, default: Any) -> None:
     """Refuse a number where none belongs, a text where a number does, and numbers that cannot mean anything."""
+    if isinstance(default, bool) and not isinstance(value, bool):
+        raise ModelError(f"recipe {recipe!r}: option {name!r} is {value!r}; it is true or false")
+    if name in CHOICES and value not in CHOICES[name]:
+        raise ModelError(f"recipe {recipe!r}: option {name!r} is {value!r}; it is {' or '.join(CHOICES[name])}")
     number = isinstance(value, int | float) and not isinstance(value, bool)
+    whole = isinstance(default, int) and not isinstance(default, bool)
+    if number and not (math.isfinite(value) and (not whole or float(value).is_integer())):
+        kind = "a whole number" if whole else "a number"
+        raise ModelError(f"recipe {recipe!r}: option {name!r} is {value!r}; it is {kind}, such as {default!r}")
+    if name == "dropout" and number and not 0 <= value < 1:
+        raise ModelError(
+            f"recipe {recipe!r}: option 'dropout' is {value!r}; it is a share of neurons, from 0 to below 1"
+        )
     if isinstance(default, int | float) and not isinstance(default, bool) and not number:
         raise ModelError(f"recipe {recipe!r}: option {name!r} is {value!r}; it is a number, such as {default!r}")
     if isinstance(default, str) and not isinstance(value, str):

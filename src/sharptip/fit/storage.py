@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,10 @@ def load(path: str | Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, An
         card = json.loads(parts["card.json"])
     except FileNotFoundError:
         raise ModelError(f"{path}: there is no such file; a model is written by `sharptip train`") from None
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
-        raise ModelError(f"{path}: this is not a saved model ({error}); write one with Model.save") from None
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError, EOFError, RuntimeError) as error:
+        raise ModelError(f"{path}: this is not a saved model, or a damaged one ({error}); train it again") from None
+    if not isinstance(card, dict):
+        raise ModelError(f"{path}: its card is no list of names and values; train it again")
     if card.get("format") != FORMAT:
         raise ModelError(f"{path}: saved in format {card.get('format')}, this sharptip reads {FORMAT}; update it")
     return card, _tensors(parts, path), _estimators(parts, path)
