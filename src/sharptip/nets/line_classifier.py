@@ -8,9 +8,7 @@ Bai et al., arXiv 1803.01271, in place of the recurrent one of Gordon et al., Ma
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -23,7 +21,6 @@ from .parts import Walked
 CONTRAST = 17  # pixels along a line over which the local mean is taken
 DILATIONS = (1, 2, 4, 8)  # lines between those that a convolution back in time compares: 31 lines in all
 STEPS = 4  # numbers that say how a line differs from the one above it
-BANDS = 12  # of the waves along the lines so far, for the lines and for their contrast
 PAST = 9  # lines, this one included, over which the local spread is taken
 
 
@@ -58,8 +55,8 @@ class LineClassifier(Walked):
         self.stage2 = CausalConv2d(2 * width, 4 * width, dilation=2)
         self.stage3 = CausalConv2d(4 * width, 4 * width, stride=2, dilation=2)
         self.stage4 = CausalConv2d(4 * width, 6 * width, dilation=4)
-        self.known = nn.BatchNorm1d(STEPS + 2 * (BANDS + 1) + 2)
-        self.line = nn.Conv1d(12 * width + 4 * width + self.known.num_features, memory, 1)
+        self.known = nn.BatchNorm1d(STEPS)
+        self.line = nn.Conv1d(12 * width + 4 * width + STEPS, memory, 1)
         self.past = nn.ModuleList([nn.Conv1d(memory, memory, 3, dilation=d) for d in DILATIONS])
         self.drop = nn.Dropout(dropout)
         self.output = nn.Linear(3 * memory, outputs)
@@ -74,10 +71,8 @@ class LineClassifier(Walked):
     def walk(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Every intermediate as (name, tensor): stage1 (n, maps, lines, x/6), …, lines (n, d, lines), output."""
         step = F.pad(x[:, :, 1:] - x[:, :, :-1], (0, 0, 1, 0))
-        contrast = line_contrast(x)
-        told = [line_steps(x, step), waves_so_far(x), waves_so_far(contrast), heights_so_far(x)]
-        known = self.known(torch.cat(told, 1))
-        x = torch.cat([x, contrast, step], 1).contiguous(memory_format=torch.channels_last)
+        known = self.known(line_steps(x, step))
+        x = torch.cat([x, line_contrast(x), step], 1).contiguous(memory_format=torch.channels_last)
         x = self.stem(x)
         seen = [known]
         for name in ("stage1", "stage2", "stage3", "stage4"):
@@ -110,24 +105,6 @@ def line_steps(x: Tensor, step: Tensor) -> Tensor:
     norm = (centred.square().sum(3) * above.square().sum(3)).sqrt() + 1e-3
     alike = ((centred * above).sum(3) / norm).mean(1)
     return torch.stack([size.log(), (size / usual).log(), rough.log(), alike], 1)
-
-
-def waves_so_far(x: Tensor) -> Tensor:
-    """(n, BANDS + 1, lines): logarithms of the power along the lines, averaged over the lines so far; its share in each
-    band of wave numbers, octaves split in two, then all of it."""
-    power = torch.fft.rfft(x.float() - x.float().mean(3, keepdim=True), dim=3).abs().square().mean(1)[..., 1:]
-    power = power.cumsum(1) / torch.arange(1, x.shape[2] + 1, device=x.device)[:, None] + 1e-4  # (n, lines, waves)
-    edges = torch.logspace(0, math.log10(power.shape[2]), BANDS + 1).round().long()
-    bands = [power[..., min(a, power.shape[2]) - 1 : max(b, a + 1) - 1].mean(2) for a, b in pairwise(edges.tolist())]
-    total = power.mean(2)
-    return torch.stack([*(torch.log(band / total) for band in bands), total.log()], 1)
-
-
-def heights_so_far(x: Tensor) -> Tensor:
-    """(n, 2, lines): how far the heights of the lines so far go out, and how lopsided they are."""
-    number = torch.arange(1, x.shape[2] + 1, device=x.device)
-    out = [(x.abs() * x.abs()).mean((1, 3)), (x.abs() * x).mean((1, 3))]
-    return torch.stack([v.cumsum(1) / number for v in out], 1)
 
 
 def line_contrast(x: Tensor) -> Tensor:
