@@ -57,12 +57,19 @@ def main() -> None:
     warnings.showwarning = lambda message, *_, **__: typer.echo(f"sharptip: {message}", err=True)
     try:
         app()
-    except ScaleError as error:
-        typer.echo(f"sharptip: {error}. Here: --size 2e-6 (metres), or --size unknown", err=True)
-        sys.exit(1)
     except SharptipError as error:
-        typer.echo(f"sharptip: {error}", err=True)
+        _complain(error)
         sys.exit(1)
+
+
+def _complain(error: SharptipError) -> None:
+    """One of our own errors on stderr, with the option that mends it where Python's argument has another name."""
+    hint = ""
+    if isinstance(error, ScaleError):
+        hint = ". Here: --size 2e-6 (metres), or --size unknown"
+    elif "size=(" in str(error):
+        hint = ". Here: --size 2e-6 (metres)"
+    typer.echo(f"sharptip: {error}{hint}", err=True)
 
 
 def _version(asked: bool) -> None:
@@ -379,14 +386,14 @@ def predict(
             scans = io.scans(file, **_about(port, size))
         except SharptipError as error:
             failed += 1
-            typer.echo(f"sharptip: {error}", err=True)
+            _complain(error)
             continue
         for i, scan in enumerate(scans):
             try:
                 answer = loaded.predict(scan)
             except SharptipError as error:
                 failed += 1
-                typer.echo(f"sharptip: {error}", err=True)
+                _complain(error)
                 continue
             rows.append({"file": str(file), "scan": label(scan), **_answer(answer)})
             if out is not None:

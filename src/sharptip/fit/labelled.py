@@ -1,6 +1,6 @@
 """Many labelled pictures in one file: a numpy archive (.npz) → examples for a Model.
 
-images        (n, y, x) numbers; any unit in `unit` (text), else they are arbitrary: pictures have no height scale
+images        (n, y, x) numbers; their SI unit in `unit` (text), else they are arbitrary: pictures have no height scale
 session       (n,) what must not be split: measurement day, sample, donor; or `group`
 label_names   (k,) attributes, with
 mean_score    (n, k) share of people, 0–1, who saw each, and
@@ -8,7 +8,6 @@ n_responses   (n,) how many people answered (1 where it is missing); or
 label         (n,) one class name per picture
 names         (n,) of the pictures, for messages; optional
 pixel_size    metres: one number, or one per picture; unknown where it is missing
-change_line   (n,) first line of a new tip, −1 where there is none; optional
 """
 
 from __future__ import annotations
