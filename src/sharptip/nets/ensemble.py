@@ -65,7 +65,7 @@ class Ensemble(nn.Module):
         reach = torch.quantile(((unseen - centre) @ scaled).norm(dim=1), USUAL)
         self.centre.copy_(centre)
         self.axes.zero_()
-        self.axes[:, :kept] = scaled / reach
+        self.axes[:, :kept] = (scaled / reach).half().float()  # kept in 16 bits, as the weights are
 
     def strangeness(self, x: Tensor) -> Tensor:
         """(n, …) → (n,), above 1 for frames unlike those it learned from; zeros where that was never learned."""
