@@ -23,7 +23,6 @@ import numpy as np
 
 from sharptip.fit import Model
 from sharptip.fit.crossval import answers_out_of_fold
-from sharptip.fit.intervals import wilson
 from sharptip.fit.kinds import kind_of
 from sharptip.fit.labelled import examples_of
 from sharptip.fit.metrics import auroc
@@ -77,16 +76,20 @@ def ceiling(shares: np.ndarray, raters: np.ndarray, draws: int = 200_000) -> dic
     return {**out, "macro": float(np.mean(list(out.values())))}
 
 
-def others(number: int = 160) -> dict[str, list[float]]:
-    """Share of simulated frames of other surfaces that the shipped model calls unlike anything it knows."""
+def others(number: int = 160) -> dict[str, dict[str, Any]]:
+    """Simulated frames of other surfaces: how many the shipped model calls unlike what it knows, and how many bad."""
     model = Model.trained(RECIPE.name)
-    called: dict[str, list[int]] = {}
+    called: dict[str, list[tuple[int, bool]]] = {}
     for i in range(number):
         drawn = faulty(np.random.default_rng([31, i]), False)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            called.setdefault(drawn.ground, []).append(int(model.predict(drawn.scan).attrs["unlike"]))
-    return {name: [float(np.mean(v)), *wilson(sum(v), len(v)), len(v)] for name, v in sorted(called.items())}
+            answer = model.predict(drawn.scan)
+        bad = float(answer["probability"].sel(label="Bad/Blurry")) >= 0.5
+        called.setdefault(drawn.ground, []).append((int(answer.attrs["unlike"]), bad))
+    return {
+        name: {"unlike": sum(u for u, _ in v), "bad": sum(b for _, b in v), "n": len(v)} for name, v in called.items()
+    }
 
 
 def shown(title: str, found: dict[str, Any]) -> str:

@@ -144,13 +144,6 @@ def test_what_ships_tells_simulated_tips_apart(name):
     assert p[1::2].mean() > p[::2].mean() + 0.1
 
 
-def test_what_ships_knows_what_it_does_not_know():
-    y, x = np.mgrid[:128, :128]
-    rings = np.cos(np.hypot(x - 60, y - 70) / 3) * 1e-9
-    with pytest.warns(UserWarning, match="unlike"):
-        assert Model.trained("judge_tip").predict(scan_of(rings, 1e-9)).attrs["unlike"]
-
-
 def test_real_images_are_read_with_their_sessions():
     from sharptip.fit.labelled import examples_of
 
