@@ -222,7 +222,10 @@ def test_ctrl_c_leaves_a_state_that_goes_on(tmp_path):
     import time
 
     command = [SHARPTIP, "study", "--demo", "--smoke", "--out", str(tmp_path / "r")]
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ)
+    child = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    )  # fmt: skip
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and len(list((tmp_path / "r" / "work").glob("*.npz"))) < 3:
         time.sleep(0.05)
