@@ -265,6 +265,9 @@ def test_cross_validation_goes_on_where_it_was(examples, tmp_path, monkeypatch):
     broken.write_bytes(whole)
     with pytest.raises(pytest.fail.Exception):  # another question is not answered with it
         cross_validate(WAVES, examples, {**small, "lr": 2e-2}, k=3, keep=tmp_path)
+    changed = replace(WAVES, options={**WAVES.options, "lr": 2e-2})  # nor are defaults that changed since
+    with pytest.raises(pytest.fail.Exception):
+        cross_validate(changed, examples, small, k=3, keep=tmp_path)
     named = by_name(WAVES, again)
     assert set(named) >= {"macro_auroc", "auroc", "ece", "brier", "interval95", "baselines", "claims"}
     assert set(named["baselines"]) == {"forest"}

@@ -207,8 +207,7 @@ def measure(
                 tables.append(table.assign(file=str(file), scan=name, channel=channel))
         except SharptipError as error:
             failed += 1
-            hint = ". Here: --size 2e-6 (metres)" if isinstance(error, ScaleError) else ""
-            typer.echo(f"sharptip: {error}{hint}", err=True)
+            _complain(error)
     if csv is not None and tables:
         columns = ["file", "scan", "channel", "name", "value", "unit"]
         write_text(csv, pd.concat(tables)[columns].to_csv(index=False))

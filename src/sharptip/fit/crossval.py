@@ -24,7 +24,7 @@ from ..core.files import write_whole
 from ..data.split import folds
 from .kinds import kind_of
 from .model import Model
-from .recipe import Example, Recipe
+from .recipe import Example, Recipe, settled
 from .score import judgement_table
 
 FOLDS = 5
@@ -110,7 +110,8 @@ def _classes(recipe: Recipe, options: dict[str, Any]) -> tuple[str, ...]:
 
 def _stamp(recipe: Recipe, examples: Sequence[Example], options: dict[str, Any], k: int, seed: int) -> str:
     """Names the very question, so that answers kept for another one are never taken for its own."""
-    asked = hashlib.sha256(json.dumps([recipe.name, options, k, seed], sort_keys=True, default=str).encode())
+    question = [recipe.name, settled(recipe, options), k, seed]  # defaults included: they may change with the recipe
+    asked = hashlib.sha256(json.dumps(question, sort_keys=True, default=str).encode())
     for e in examples:
         asked.update(str((e.group, e.truth, e.raters)).encode())
         for port in recipe.eats:
