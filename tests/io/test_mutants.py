@@ -138,7 +138,9 @@ def test_a_thousand_mutants(format: str, tmp_path: Path, alarm: None) -> None:
             else:
                 same = (copy / part).read_bytes() == (original / part).read_bytes()
                 assert done != "truncated" or same, f"mutant {i}: a truncated file was read"
-                hold_together(found, copy)
+                if not hold_together(found, copy):
+                    refused += 1
+                    continue
                 if i % 5 == 0:
                     check(from_grid(found[0], str(copy)))
                 moved = format in COUNTED and done in ("doubled", "cut_out")
@@ -155,16 +157,24 @@ def test_a_thousand_mutants(format: str, tmp_path: Path, alarm: None) -> None:
 
 def first_image(grids: list[Grid]) -> np.ndarray:
     """Pixels of the first image in the file, whatever damage has called it."""
-    data = grids[0].channels[0].data
+    data = np.asarray(grids[0].channels[0].data)
     return data.reshape(-1, *data.shape[-2:])[0]
 
 
-def hold_together(grids: list[Grid], path: Path) -> None:
+def hold_together(grids: list[Grid], path: Path) -> bool:
+    """Whether all that was promised can be read; numbers that are read late may be refused late."""
     for grid in grids:
         checked(grid, path)
         for channel in grid.channels:
             assert channel.data.dtype.kind in "fc"
             assert channel.data.nbytes < MOST_MEMORY
+            try:
+                whole = np.asarray(channel.data)
+            except ReadError as error:
+                assert str(path) in str(error)
+                return False
+            assert whole.shape == channel.data.shape
+    return True
 
 
 @pytest.mark.parametrize("format", list(EXAMPLES))

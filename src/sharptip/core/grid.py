@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .errors import ReadError, UnitError
+from .lazy import Lazy
 from .names import UNITS, standard
 from .units import ARBITRARY, PIXEL, to_si
 
@@ -34,10 +35,13 @@ class Axis:
 
 @dataclass(frozen=True)
 class Channel:
-    """One variable in SI units. `data` has the shape of `dims`; `vendor_name` is what the file called it."""
+    """One variable in SI units. `data` has the shape of `dims`; `vendor_name` is what the file called it.
+
+    Frames of films and curves of maps are given as a `Lazy`, which reads them when they are asked for.
+    """
 
     name: str
-    data: np.ndarray
+    data: np.ndarray | Lazy
     unit: str
     vendor_name: str
     dims: tuple[str, ...] = ("y", "x")
@@ -45,7 +49,7 @@ class Channel:
 
     @classmethod
     def from_vendor(
-        cls, vendor_name: str, data: np.ndarray, vendor_unit: str, dims: tuple[str, ...] = ("y", "x")
+        cls, vendor_name: str, data: np.ndarray | Lazy, vendor_unit: str, dims: tuple[str, ...] = ("y", "x")
     ) -> Channel:
         """The vendor's name and unit turned into ours; a unit that nobody knows is kept as 'arb', and by name."""
         name = standard(vendor_name)
@@ -55,6 +59,8 @@ class Channel:
             factor, unit = 1.0, ARBITRARY
         if name in UNITS and unit not in UNITS[name] and unit != ARBITRARY:
             name = f"{name}_signal"  # e.g. a 'height' recorded in volts is not a height yet
+        if isinstance(data, Lazy):
+            return cls(name, data.scaled(factor), unit, vendor_name, dims, {"vendor_units": vendor_unit})
         values = np.asarray(data)
         if factor != 1.0 or not np.issubdtype(values.dtype, np.floating):
             values = values * np.float64(factor)

@@ -40,6 +40,14 @@ UNITS: dict[str, tuple[str, ...]] = {
     "piezo": ("m", "V"),
     "intensity": ("arb", "1", "V"),
     "mask": ("1",),
+    "time": ("s",),  # along `sample` of a curve; as an axis, of the frames of a film
+    "separation": ("m",),
+    "spring_constant": ("N/m",),
+    "sensitivity": ("m/V",),
+    "length": ("1",),  # samples of a curve that are its own and no padding
+    "segment": ("1",),  # which part of a curve a sample belongs to: its place in the scan's attrs["segments"]
+    "row": ("1",),  # of a curve in its map, 0 on top
+    "column": ("1",),
 }
 
 REPEATS = ("direction", "time", "frequency", "bias", "distance", "site", "curve", "sample", "z")  # promise 4
@@ -51,7 +59,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (r"amplitude error|amp(litude)?.*setpoint error", "amplitude_error"),
     (r"log ?current", "log_current"),
     (r"freq(uency)?[ _]?shift|oc m1 freq|delta ?f\b|\bdf\b", "frequency_shift"),
-    (r"lateral|friction|horizontal deflection|hor\. deflection", "lateral_force"),
+    (r"lateral|friction|horizontal deflection|hor\. deflection|hdeflection", "lateral_force"),
     (r"adhesion", "adhesion"),
     (r"modulus|young", "modulus"),
     (r"deformation|indentation", "deformation"),

@@ -20,6 +20,7 @@ import xarray as xr
 from .errors import ChannelError, ScanError, UnitError
 from .grid import Grid
 from .history import entry, steps
+from .lazy import Lazy, for_xarray
 from .names import UNITS
 from .units import ARBITRARY, PIXEL, is_si, to_si
 
@@ -33,7 +34,7 @@ def from_grid(grid: Grid, source: str = "", format: str = "") -> xr.Dataset:
             attrs["spacing"] = axis.spacing
         coords[dim] = xr.Variable((dim,), axis.values, attrs)
     variables = {
-        c.name: xr.Variable(c.dims, c.data, {"units": c.unit, "vendor_name": c.vendor_name, **c.attrs})
+        c.name: xr.Variable(c.dims, _data(c.data), {"units": c.unit, "vendor_name": c.vendor_name, **c.attrs})
         for c in grid.channels
     }
     scan = xr.Dataset(variables, coords)
@@ -158,6 +159,10 @@ def label(scan: xr.Dataset) -> str:
     """How to call a scan in a message: its file and name."""
     source, name = str(scan.attrs.get("source", "")), str(scan.attrs.get("name", ""))
     return " · ".join(part for part in (source, name) if part) or "the scan"
+
+
+def _data(values: object) -> object:
+    return for_xarray(values) if isinstance(values, Lazy) else values
 
 
 def _json(header: object) -> str:

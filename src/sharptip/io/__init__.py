@@ -15,6 +15,8 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,7 @@ from ..core import registry
 from ..core.errors import ReadError, ScaleError, ScanError, WriteError
 from ..core.files import write_whole
 from ..core.grid import Grid, checked
+from ..core.lazy import Lazy, Load
 from .layout import Size
 
 if TYPE_CHECKING:
@@ -31,7 +34,8 @@ if TYPE_CHECKING:
 
 _LONGEST_NAME = 256  # letters of a channel's name or unit
 HEAD = 65536  # bytes of a file that `detect` sees
-LARGEST_FILE = 2**30  # bytes; no instrument's image comes near, and a file that was blown up must not fill the memory
+LARGEST_FILE = 2**30  # bytes that are read at once; no image comes near, and a blown-up file must not fill the memory
+RANGED = 2**28  # bytes of a film or map that `describe` reads for the least and greatest value
 
 # What Python, numpy and the libraries under the readers raise on bytes that make no sense. At this one door they become
 # a ReadError; an error of any other type is a mistake of ours and is shown as it is.
@@ -95,7 +99,7 @@ def _tree(
     reader = _reader(_head(path), path)
     if hasattr(reader, "scans") and frames is None:
         _options(reader, path, size, channel, unit)
-        with _door(reader, path):
+        with _door(reader.NAME, path):
             tree = reader.scans(path)
             for scan in tree.values():
                 if scan.data_vars:
@@ -104,7 +108,7 @@ def _tree(
     tree = {}
     for i, grid in enumerate(read_with(reader, path, size=size, channel=channel, unit=unit, frames=frames)):
         name = grid.name.replace("/", "_") or f"scan_{i}"
-        with _door(reader, path):
+        with _door(reader.NAME, path):
             tree[f"{name}_{i}" if name in tree else name] = check(from_grid(grid, str(path), reader.NAME))
     return tree
 
@@ -138,13 +142,13 @@ def read_with(
     picks = frames is not None and getattr(reader, "PICKS_FRAMES", False)
     if picks:
         options["frames"] = frames
-    with _door(reader, path):
+    with _door(reader.NAME, path):
         found = reader.read(path, **options)
         if not found:
             raise ReadError("it holds no scan")
         if frames is not None and not picks:
             found = [found[i] for i in frames]
-        return [_sound(checked(grid, path)) for grid in found]
+        return [_guarded(_sound(checked(grid, path)), reader.NAME, path) for grid in found]
 
 
 def _options(reader: Any, path: Path, size: Size, channel: str | None, unit: str | None) -> dict[str, Any]:
@@ -157,7 +161,7 @@ def _options(reader: Any, path: Path, size: Size, channel: str | None, unit: str
 
 
 @contextmanager
-def _door(reader: Any, path: Path) -> Iterator[None]:
+def _door(format: str, path: Path) -> Iterator[None]:
     """Whatever damage raises behind here leaves as a ReadError that names the file and the reader."""
     try:
         with np.errstate(invalid="ignore", over="ignore"):  # numbers that damage has made need no warning
@@ -165,10 +169,25 @@ def _door(reader: Any, path: Path) -> Iterator[None]:
     except (ReadError, ScanError) as error:
         said = str(error)
         kind = type(error) if isinstance(error, ReadError) else ReadError
-        raise kind(said if said.startswith(str(path)) else f"{path} ({reader.NAME}): {said}") from error
+        raise kind(said if said.startswith(str(path)) else f"{path} ({format}): {said}") from error
     except DAMAGE as error:
         about = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise ReadError(f"{path}: damaged, or not really a {reader.NAME} file ({about})") from error
+        raise ReadError(f"{path}: damaged, or not really a {format} file ({about})") from error
+
+
+def _guarded(grid: Grid, format: str, path: Path) -> Grid:
+    """The grid; what is read from it later goes through the same door."""
+    later = [
+        replace(c, data=replace(c.data, load=partial(_read_later, c.data.load, format, path)))
+        if isinstance(c.data, Lazy) else c
+        for c in grid.channels
+    ]  # fmt: skip
+    return replace(grid, channels=tuple(later))
+
+
+def _read_later(load: Load, format: str, path: Path, which: np.ndarray) -> np.ndarray:
+    with _door(format, path):
+        return load(which)
 
 
 def _sound(grid: Grid) -> Grid:
@@ -187,9 +206,6 @@ def _head(path: Path) -> bytes:
             return b""
         if path.exists() and not path.is_file():
             raise ReadError(f"{path}: is no regular file (a pipe or a device); copy its content into a file first")
-        if path.exists() and path.stat().st_size > LARGEST_FILE:
-            size = path.stat().st_size / 2**30
-            raise ReadError(f"{path}: is {size:.1f} GiB; images are read up to {LARGEST_FILE / 2**30:.0f} GiB")
         with path.open("rb") as file:
             head = file.read(HEAD)
     except FileNotFoundError:
@@ -207,12 +223,21 @@ def _reader(head: bytes, path: Path) -> Any:
     for reader in sorted(readers, key=lambda r: r.GENERIC):
         try:
             if reader.detect(head, path):
-                return reader
+                return _fitting(reader, path)
         except DAMAGE as error:
             raise ReadError(f"{path}: the {reader.NAME} reader cannot judge it ({error})") from error
     what = "a folder that is no zarr store" if path.is_dir() else _looks_like(head)
     known = ", ".join(sorted(suffix for reader in readers for suffix in reader.SUFFIXES))
     raise ReadError(f"{path}: no reader knows this content; it is {what}. Known: {known}")
+
+
+def _fitting(reader: Any, path: Path) -> Any:
+    """The reader, unless it would take more into the memory than any image has; `LAZY` ones take what is asked for."""
+    size = path.stat().st_size
+    if size > LARGEST_FILE and not getattr(reader, "LAZY", False):
+        limit = f"{LARGEST_FILE / 2**30:.0f} GiB"
+        raise ReadError(f"{path}: is {size / 2**30:.1f} GiB; {reader.NAME} files are read up to {limit}")
+    return reader
 
 
 _SIGNATURES = {
@@ -252,8 +277,18 @@ def _described(grid: Grid) -> dict[str, Any]:
     }
 
 
-def _range(data: np.ndarray) -> dict[str, float | None]:
-    """Least and greatest finite value, None where there is none (complex numbers: of their magnitude)."""
+def _range(data: np.ndarray | Lazy) -> dict[str, float | None]:
+    """Least and greatest finite value, None where there is none (complex numbers: of their magnitude).
+
+    None as well for a film or a map too large to be read just to be looked at.
+    """
+    if isinstance(data, Lazy):
+        if data.nbytes > RANGED:
+            return {"min": None, "max": None}
+        parts = [r for r in map(_range, data.blocks()) if r["min"] is not None]
+        if not parts:
+            return {"min": None, "max": None}
+        return {"min": min(r["min"] for r in parts), "max": max(r["max"] for r in parts)}  # type: ignore[type-var]
     values = np.abs(data) if np.iscomplexobj(data) else data
     low, high = float(values.min()), float(values.max())
     if not (np.isfinite(low) and np.isfinite(high)):

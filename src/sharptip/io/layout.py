@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from ..core.errors import ReadError, ScaleError
 from ..core.grid import LARGEST, Axis, Channel
+from ..core.lazy import Lazy
 from ..core.units import PIXEL
 
 UNKNOWN = "unknown"  # size="unknown": axes stay in pixels and the scan is marked
@@ -44,6 +47,45 @@ def take(data: bytes, offset: int, shape: tuple[int, ...], dtype: str, what: str
             "it is truncated or its header is damaged"
         )
     return np.frombuffer(data, kind, count, offset).reshape(shape)
+
+
+def stored(path: Path, offsets: Sequence[int] | np.ndarray, shape: tuple[int, ...], dtype: str, what: str) -> Lazy:
+    """Parts of one `shape` that start at the byte `offsets` of a file, such as the frames of a film: read when asked for.
+
+    The numbers come as they are in the file; `Lazy.scaled`, or a `Lazy` of the reader's own, makes heights of them.
+    Raises ReadError where the file does not reach that far.
+    """
+    kind, places = np.dtype(dtype), np.asarray(offsets, np.int64)
+    size = path.stat().st_size
+    need = math.prod(shape) * kind.itemsize
+    if places.size == 0 or any(n < 1 for n in shape) or places.min() < 0 or int(places.max()) + need > size:
+        raise ReadError(
+            f"{what}: {places.size} parts of {shape} numbers do not fit into the {size} bytes of the file; it is "
+            "truncated or its header is damaged"
+        )
+    return Lazy((len(places), *shape), kind.newbyteorder("="), partial(_stored, path, places, shape, dtype))
+
+
+def _stored(path: Path, offsets: np.ndarray, shape: tuple[int, ...], dtype: str, which: np.ndarray) -> np.ndarray:
+    kind = np.dtype(dtype)
+    out = np.empty((len(which), *shape), kind)
+    with path.open("rb") as file:
+        for part, place in zip(out, which, strict=True):
+            file.seek(int(offsets[place]))
+            raw = file.read(part.nbytes)
+            if len(raw) != part.nbytes:
+                raise ReadError(f"{path}: has become shorter since it was opened")
+            part[...] = np.frombuffer(raw, kind).reshape(shape)
+    return native(out)
+
+
+def ragged(curves: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Curves of different lengths as (curve, sample), padded with NaN, and the length of each as floats."""
+    lengths = np.array([len(c) for c in curves], float)
+    out = np.full((len(curves), int(lengths.max(initial=0))), np.nan)
+    for row, c in zip(out, curves, strict=True):
+        row[: len(c)] = c
+    return out, lengths
 
 
 def native(values: np.ndarray) -> np.ndarray:
