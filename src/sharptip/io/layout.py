@@ -50,7 +50,7 @@ def take(data: bytes, offset: int, shape: tuple[int, ...], dtype: str, what: str
 
 
 def stored(path: Path, offsets: Sequence[int] | np.ndarray, shape: tuple[int, ...], dtype: str, what: str) -> Lazy:
-    """Parts of one `shape` that start at the byte `offsets` of a file, such as the frames of a film: read when asked for.
+    """Parts of one `shape` that start at the byte `offsets` of a file, such as frames of a film; read when asked for.
 
     The numbers come as they are in the file; `Lazy.scaled`, or a `Lazy` of the reader's own, makes heights of them.
     Raises ReadError where the file does not reach that far.
