@@ -5,6 +5,7 @@ Every maker takes a path and writes one file of NY × NX pixels; what must be re
 
 from __future__ import annotations
 
+import importlib
 import json
 import struct
 import zlib
@@ -342,6 +343,12 @@ READER = {
     "npy": "array",
     "npz": "array",
 }  # where it is not the format
+
+
+for _file in sorted((Path(__file__).parent / "files").glob("[a-z]*.py")):  # one module per further format
+    _module = importlib.import_module(f"tests.io.files.{_file.stem}")
+    EXAMPLES |= _module.EXAMPLES
+    READER |= getattr(_module, "READER", {})
 
 
 def example(folder: Path, format: str) -> Path:
