@@ -97,7 +97,7 @@ def test_real_film_agrees_with_what_its_frames_say_of_themselves() -> None:
     assert frames["number"] == list(range(1, 65))
     image = scan["height"].isel(time=30).values
     image = image - np.median(image, axis=1, keepdims=True)
-    assert 1.5e-9 < np.quantile(image, 0.98) < 3.5e-9, "loops are brighter than mica"
-    assert abs(np.quantile(image, 0.02)) < 1e-9
+    assert 1.5e-9 < np.quantile(image, 0.95) < 3.5e-9, "loops are brighter than mica"
+    assert abs(np.quantile(image, 0.05)) < 1.5e-9
     assert scan["time"].values[1] == pytest.approx(1.00758, rel=1e-5)
     assert scan["x"].values[1] == 500e-9 / 256

@@ -1,4 +1,4 @@
-"""Films of high-speed AFM (`.asd`), file versions 0, 1 and 2: the microscopes of Ando's laboratory and of RIBM and Olympus.
+"""Films of high-speed AFM (`.asd`), file versions 0, 1 and 2: instruments of Ando's laboratory, RIBM and Olympus.
 
 Layout: published by the libasd project (Niina, Matsunaga, Takada) and by AFMReader. A header with one or two kinds of
 data, then all frames of the first kind, then all of the second; each frame is a header of 32 bytes and a block of
@@ -88,8 +88,9 @@ def _is_kind(raw: bytes) -> bool:
 def read(path: Path) -> list[Grid]:
     with path.open("rb") as file:
         facts, start = _header(file.read(4 * _LONGEST_TEXT))
-    shape = count(_number(facts, "y_pixels"), "y_pixels"), count(_number(facts, "x_pixels"), "x_pixels")
-    n = count(_number(facts, "frames"), "the number of frames")
+    ny, nx = (count(int(_number(facts, name)), name) for name in ("y_pixels", "x_pixels"))
+    shape = ny, nx
+    n = count(int(_number(facts, "frames")), "the number of frames")
     kinds = [str(facts[k]) for k in ("kind_1", "kind_2") if facts[k]]
     size = _FRAME.itemsize + 2 * shape[0] * shape[1]
     beyond = path.stat().st_size - start - len(kinds) * n * size
