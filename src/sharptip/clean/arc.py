@@ -9,30 +9,29 @@ from scipy.ndimage import grey_opening
 
 from ..core.errors import ScanError
 from ..core.history import step
-from .channel import on_images
+from .channel import each_image, on_images
 
 RADIUS = 0.5  # of the length of a line
 SIDES = ("below", "above")
 
 
 def arc_fit(z: np.ndarray, radius: float, side: str = "below") -> np.ndarray:
-    """Envelope (..., y, x) of an arc of `radius` (pixels) rolled along each line of z (..., y, x), from `side`.
+    """Envelope (y, x) of an arc of `radius` (pixels) rolled along each line of one image z (y, x), from `side`.
 
     Heights are first measured in their own rms deviation, so that the arc is round to the eye whatever the unit: one
-    deviation up counts as one pixel along. NaN pixels are bridged by the height of the nearest pixel of the line.
+    deviation up counts as one pixel along. NaN pixels are bridged along the line.
     """
     if side not in SIDES:
         raise ScanError(f"the arc rolls {' or '.join(SIDES)} the image, not {side!r}")
     if not radius > 0:
         raise ScanError(f"the radius of the arc is {radius!r} pixels; it is above zero")
-    lines = _bridged(z.reshape(-1, z.shape[-1]))
+    lines = _bridged(z)
     unit = float(np.std(lines - lines.mean(axis=1, keepdims=True))) or 1.0
-    half = int(min(radius, z.shape[-1]))
+    half = int(min(radius, z.shape[1]))
     u = np.arange(-half, half + 1)
     arc = radius - np.sqrt(np.maximum(radius**2 - u.astype(float) ** 2, 0.0))  # its height above its lowest point
     sign = 1.0 if side == "below" else -1.0
-    opened = grey_opening(sign * lines / unit, structure=-arc[None, :], mode="nearest")
-    return (sign * opened * unit).reshape(z.shape)
+    return sign * unit * grey_opening(sign * lines / unit, structure=-arc[None, :], mode="nearest")
 
 
 def _bridged(lines: np.ndarray) -> np.ndarray:
@@ -51,8 +50,7 @@ def arc(scan: xr.Dataset, *, channel: str = "height", radius: float | None = Non
     Raises ChannelError for a channel that is not there, ScanError for one that is no image or a radius below zero.
     """
 
-    def change(z: np.ndarray) -> np.ndarray:
-        chosen = RADIUS * z.shape[-1] if radius is None else radius
-        return (z - arc_fit(z, chosen, side)).astype(z.dtype)
+    def change(image: np.ndarray) -> np.ndarray:
+        return image - arc_fit(image, RADIUS * image.shape[1] if radius is None else radius, side)
 
-    return on_images(scan, channel, change)
+    return on_images(scan, channel, lambda z: each_image(z, change))

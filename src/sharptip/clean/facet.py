@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from ..core.history import step
-from .channel import on_images
+from .channel import each_image, on_images
 
 ROUNDS = 30
 NARROWEST = 0.05  # of the first spread of the slopes; where the narrowing ends
@@ -51,16 +51,13 @@ def facet_fit(z: np.ndarray) -> np.ndarray:
 def facet(scan: xr.Dataset, *, channel: str = "height") -> xr.Dataset:
     """Level a channel so that its largest flat facets are horizontal; the mean height of the image stays.
 
-    For steps and crystal faces, where a plane through everything tilts the terraces. Noise that is as steep as the facets
-    is tilted against each other hides them: smooth or coarsen first. Raises ChannelError for a channel that is not there,
-    ScanError for one that is no image.
+    For steps and crystal faces, where a plane through everything tilts the terraces. Noise that is steeper than the
+    facets hides them: coarsen first. Raises ChannelError for a channel that is not there, ScanError for one that is no
+    image.
     """
 
-    def change(z: np.ndarray) -> np.ndarray:
-        out = np.empty_like(z)
-        for place in np.ndindex(z.shape[:-2]):
-            plane = facet_fit(z[place])
-            out[place] = z[place] - (plane - plane.mean())
-        return out
+    def change(image: np.ndarray) -> np.ndarray:
+        plane = facet_fit(image)
+        return image - (plane - plane.mean())
 
-    return on_images(scan, channel, change)
+    return on_images(scan, channel, lambda z: each_image(z, change))

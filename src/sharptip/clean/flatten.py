@@ -3,11 +3,11 @@
     z(y, x) = sample(y, x) + background(y, x) + offset(y)
 
 Particles and terraces must bend neither the background nor the lines. So both are fitted to the substrate alone, which
-is found by turns with them: (1) slopes and line offsets from medians of differences of neighbours, which features on the
-sample hardly move; (2) the substrate is the lowest well-filled level of the histogram; (3) on its pixels, least squares
-for a polynomial and every line's offset at once; (4) again from (2). A line that shows no substrate is tied to its
-neighbours by what the two have in common: offsets solve one tridiagonal system that weighs both kinds of evidence by
-their variance. The idea of masking and fitting by turns: Erickson et al. 2012; Wang et al. 2018 (PMC5905267).
+is found by turns with them: (1) slopes and line offsets from medians of differences of neighbours, which features
+on the sample hardly move; (2) the substrate is the lowest well-filled level of the histogram; (3) on its pixels, least
+squares for a polynomial and every line's offset at once; (4) again from (2). A line that shows no substrate is tied to
+its neighbours by what the two have in common: offsets solve one tridiagonal system that weighs both kinds of evidence
+by their variance. The idea of masking and fitting by turns: Erickson et al. 2012; Wang et al. 2018 (PMC5905267).
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from scipy.linalg import solveh_banded
 
 from ..core.errors import ScanError
 from ..core.history import step
-from .channel import on_images
+from .channel import each_image, on_images
 from .substrate import SAMPLE, Substrate, substrate_of
 
 DEGREE = 2
-ROUNDS = 6
-SETTLED = 1e-3  # of the pixels: with fewer that change their terrace the fit has settled
+ROUNDS = 4
+SETTLED = 2e-3  # of the pixels: with fewer that change their terrace the fit has settled
 REACH = 2.5  # standard deviations from the substrate's level that still are substrate
 BLOCKS = 8  # along each side, for the first slopes
 LAG = 4  # pixels over which they are taken
@@ -37,7 +37,7 @@ FEWEST = 8  # pixels of substrate from which a line's own level is believed
 
 @dataclass(frozen=True)
 class Flattened:
-    """What was found in one image, in its unit: `image` = raw − `background` − `offsets`, level zero on the substrate."""
+    """What was found in one image, in its unit: `image` = raw − `background` − `offsets`, zero on the substrate."""
 
     image: np.ndarray  # (y, x)
     background: np.ndarray  # (y, x): the polynomial
@@ -56,13 +56,12 @@ def flatten_fit(z: np.ndarray, degree: int = DEGREE) -> Flattened:
     if degree < 0:
         raise ScanError(f"the degree of a background is 0 or more, not {degree}")
     z = np.asarray(z, float)
-    if not np.isfinite(z).any():
+    there = np.isfinite(z).any(axis=1)
+    if not there.any():
         return Flattened(z.copy(), np.zeros(z.shape), np.zeros(len(z)), np.ones(z.shape, bool), 0.0)
-    middle = float(np.median(z[np.isfinite(z)][:: max(1, z.size // SAMPLE) | 1]))
-    z = z - middle
-    lines = _Lines(z, degree)
+    lines = _Lines(z, there, degree)
     level, offsets = lines.first()
-    terraces, found = np.zeros(z.shape, np.int8), None
+    terraces, found = np.zeros(lines.z.shape, np.int8), None
     for _ in range(ROUNDS):
         residual = lines.coarse - (level + offsets[:, None]).astype(np.float32)
         found = substrate_of(residual.ravel()[lines.looked_at], lines.noise)
@@ -73,8 +72,13 @@ def flatten_fit(z: np.ndarray, degree: int = DEGREE) -> Flattened:
         if moved <= SETTLED * z.size:
             break
     assert found is not None
+    if not there.all():  # a lost line gets what its neighbours have
+        at, every = np.flatnonzero(there), np.arange(len(z))
+        offsets = np.interp(every, at, offsets)
+        level = np.array([np.interp(every, at, column) for column in level.T]).T
+    offsets = offsets + lines.middle
     image = z - level - offsets[:, None]
-    return Flattened(image, level, offsets + middle, ~(np.abs(image) <= REACH * found.spread), found.spread)
+    return Flattened(image, level, offsets, ~(np.abs(image) <= REACH * found.spread), found.spread)
 
 
 def _assigned(residual: np.ndarray, found: Substrate, flat: np.ndarray) -> np.ndarray:
@@ -87,25 +91,30 @@ def _assigned(residual: np.ndarray, found: Substrate, flat: np.ndarray) -> np.nd
 
 
 class _Lines:
-    """One image, with what does not change from round to round.
+    """The lines of one image that are there, with what does not change from round to round.
 
     Pixels are sorted out in single precision, which is twice as fast; what is fitted and taken off is in double.
     """
 
-    def __init__(self, z: np.ndarray, degree: int) -> None:
+    def __init__(self, z: np.ndarray, there: np.ndarray, degree: int) -> None:
+        y = _axis(len(z))[there]
+        z = z if there.all() else z[there]
         good = np.isfinite(z)
+        self.middle = float(np.median(z[good][:: max(1, z.size // SAMPLE) | 1]))
+        z = z - self.middle
         self.z = z if good.all() else np.where(good, z, 0.0)
         self.coarse = z.astype(np.float32)
-        self.y, self.x = _axis(z.shape[0]), _axis(z.shape[1])
+        self.rounding = 1e-6 * float(np.nanmax(np.abs(self.coarse)))  # nothing finer is told apart in single precision
+        self.y, self.x = y, _axis(z.shape[1])
         self.terms = [(i, j) for j in range(1, degree + 1) for i in range(degree + 1 - j)]  # powers of (y, x), x ≥ 1
         self.powers = self.x[:, None] ** np.arange(2 * degree + 1)
 
     def first(self) -> tuple[np.ndarray, np.ndarray]:
         """Background and offsets (y,) from differences of neighbours, before anything is known of the sample."""
-        self.slopes, self.certainty = _slopes(self.coarse, self.x, self.y, self.terms)
+        self.slopes, self.certainty = _slopes(self.coarse, self.x, self.y, self.terms, self.rounding)
         level = self._polynomial(self.slopes)
         rest = self.coarse - level.astype(np.float32)
-        self.flat, self.noise = _flat(rest)
+        self.flat, self.noise = _flat(rest, self.rounding)
         places = np.flatnonzero(self.flat)
         self.looked_at = places[:: max(1, places.size // SAMPLE) | 1]
         self.steps, self.step_variance = _line_steps(rest)
@@ -122,7 +131,7 @@ class _Lines:
         return _product(self._along(c), self.powers.T)
 
     def fitted(self, terraces: np.ndarray, known: Substrate) -> tuple[np.ndarray, np.ndarray]:
-        """Least squares: a polynomial for the image, an offset (y,) for each line, a height for each terrace but the first.
+        """Least squares: a polynomial for the image, an offset (y,) for each line, a height for each further terrace.
 
         A terrace that is narrow, or parted from the others, says little by itself; together, and with the slopes, they
         fix the background.
@@ -135,7 +144,7 @@ class _Lines:
             s[k - 1] = _product(on, self.powers)
             t[k - 1] = _product(on * self.z, self.powers[:, :width])
         n = s[:, :, 0].sum(axis=0)
-        enough = n >= FEWEST
+        enough = n >= min(FEWEST, max(1, self.z.shape[1] // 2))
         variance = known.spread**2 * KINSHIP  # of one pixel among its like
         c, heights = self._solved(s[:, enough], t[:, enough], self.y[enough], variance)
         along = self._along(c)
@@ -153,7 +162,7 @@ class _Lines:
         n, total = s[:, :, 0].sum(axis=0), s.sum(axis=0)
         rows = [y**i * total[:, j] for i, j in self.terms] + [s[k, :, 0] for k in range(1, kinds)]  # sums over a line
         right = [(y**i * t[:, :, j].sum(axis=0)).sum() for i, j in self.terms] + list(t[1:, :, 0].sum(axis=1))
-        design = np.array(rows).reshape(-1, lines)
+        design = np.array(rows).reshape(len(rows), lines)
         mean = t[:, :, 0].sum(axis=0) / np.maximum(n, 1)
         gram = -(design / np.maximum(n, 1)) @ design.T
         first = len(self.terms)
@@ -187,7 +196,7 @@ def _axis(n: int) -> np.ndarray:
     return np.linspace(-1, 1, n) if n > 1 else np.zeros(1)
 
 
-def _flat(z: np.ndarray) -> tuple[np.ndarray, float]:
+def _flat(z: np.ndarray, rounding: float) -> tuple[np.ndarray, float]:
     """Pixels (y, x) whose two neighbours along the line differ by no more than noise does, and the noise.
 
     Nothing that moves whole lines matters here. What is not flat is the flank of something, at whatever height.
@@ -201,14 +210,16 @@ def _flat(z: np.ndarray) -> tuple[np.ndarray, float]:
     if some.size == 0:
         return good, 0.0
     place = int(0.2 * (some.size - 1))
-    noise = float(np.partition(some, place)[place]) / (NARROWEST_FIFTH * np.sqrt(2))
+    noise = max(float(np.partition(some, place)[place]) / (NARROWEST_FIFTH * np.sqrt(2)), rounding)
     flat = good
     flat[:, 1:-1] &= apart <= REACH * np.sqrt(2) * noise
     return (flat, noise) if np.count_nonzero(flat) >= FEWEST else (good, noise)
 
 
-def _slopes(z: np.ndarray, x: np.ndarray, y: np.ndarray, terms: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients of the polynomial with the slopes along x of the flat parts of the image, and their inverse covariance.
+def _slopes(
+    z: np.ndarray, x: np.ndarray, y: np.ndarray, terms: list[tuple[int, int]], rounding: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients of the polynomial with the slopes along x of the flat parts of an image, and their certainty.
 
     The median rise of a block is the start, but a staircase moves it. So only the rises that the noise explains are
     averaged then, which are those of pairs on one terrace, or both on the substrate.
@@ -221,7 +232,7 @@ def _slopes(z: np.ndarray, x: np.ndarray, y: np.ndarray, terms: list[tuple[int, 
     rows, columns = min(BLOCKS, ny), min(BLOCKS, rise.shape[1])
     high, wide = ny // rows, rise.shape[1] // columns
     blocks = rise[: rows * high, : columns * wide].reshape(rows, high, columns, wide)
-    blocks = blocks[:, :: max(1, high // 32)]  # neighbouring lines say nearly the same
+    blocks = blocks[:, :: max(1, high // 16)]  # neighbouring lines say nearly the same
     blocks = blocks.transpose(0, 2, 1, 3).reshape(rows * columns, -1)
     at_y = y[: rows * high].reshape(rows, high).mean(axis=1)
     at_x = ((x[lag:] + x[:-lag]) / 2)[: columns * wide].reshape(columns, wide).mean(axis=1)
@@ -232,7 +243,7 @@ def _slopes(z: np.ndarray, x: np.ndarray, y: np.ndarray, terms: list[tuple[int, 
         means, number, _ = _near(blocks, design @ c)
         c = _robust(design, means, np.sqrt(number))
     off = (means - design @ c)[number > 0]
-    spread = 1.4826 * float(np.median(np.abs(off))) if off.size else 0.0
+    spread = max(1.4826 * float(np.median(np.abs(off))) if off.size else 0.0, rounding)
     return c, design.T @ design / spread**2 if spread > 0 else np.zeros((len(c), len(c)))
 
 
@@ -242,7 +253,7 @@ def _near(values: np.ndarray, middle: np.ndarray) -> tuple[np.ndarray, np.ndarra
     Near is what the noise explains: REACH standard deviations of the narrowest fifth of the deviations.
     """
     off = values - middle[:, None].astype(values.dtype)
-    some = np.abs(off[:, :: max(1, off.size // 2**15)])
+    some = np.abs(off[:, :: max(1, off.size // SAMPLE)])
     some = np.where(np.isfinite(some), some, np.inf).ravel()
     place = int(0.2 * (np.isfinite(some).sum() - 1))
     width = REACH * float(np.partition(some, place)[place]) / NARROWEST_FIFTH if place >= 0 else np.inf
@@ -260,12 +271,12 @@ def _robust(design: np.ndarray, values: np.ndarray, trust: np.ndarray) -> np.nda
         return np.zeros(design.shape[1])
     weight = trust
     c = np.zeros(design.shape[1])
-    for _ in range(10):
+    for _ in range(6):
         root = np.sqrt(weight)
-        c = np.linalg.lstsq(design * root[:, None], values * root, rcond=None)[0]
+        before, c = c, np.linalg.lstsq(design * root[:, None], values * root, rcond=None)[0]
         off = values - design @ c
         spread = 1.4826 * float(np.median(np.abs(off)))
-        if spread == 0:
+        if spread == 0 or np.abs(design @ (c - before)).max() < 0.01 * spread:
             break
         weight = trust * np.clip(1 - (off / (4.685 * spread)) ** 2, 0, None) ** 2
     return c
@@ -285,7 +296,7 @@ def _line_steps(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How much each line lies above the one before, (y−1,), and the variance of that.
 
     The mean of the differences near their median: where both lines show substrate, or one terrace, the difference is
-    that of the offsets. Unknown steps (lost lines) are zero with infinite variance.
+    that of the offsets. Two lines without a pixel in common are zero apart, with infinite variance.
     """
     if len(z) < 2:
         return np.zeros(0), np.zeros(0)
@@ -296,9 +307,10 @@ def _line_steps(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     power = np.einsum("yx,yx->y", kept, kept)
     together = float(np.einsum("yx,yx->", kept[:, 1:], kept[:, :-1]))
     variance = power / np.maximum(number, 1) ** 2 * kinship(together / max(float(power.sum()), 1e-300))
-    known = np.isfinite(steps) & (number > 0)
-    floor = 1e-6 * float(np.median(variance[known])) if known.any() else 0.0
-    return np.where(known, steps, 0.0), np.where(known, np.maximum(variance, floor), np.inf)
+    sure = np.isfinite(steps) & (number > 1)
+    usual = float(np.median(variance[sure])) if sure.any() else 0.0
+    variance = np.where(sure, np.maximum(variance, 1e-6 * usual), np.maximum(variance.max(initial=0.0), usual))
+    return np.where(np.isfinite(steps), steps, 0.0), np.where(np.isfinite(steps), variance, np.inf)
 
 
 def kinship(correlation: float) -> float:
@@ -314,6 +326,8 @@ def _tied(means: np.ndarray, variance: np.ndarray, steps: np.ndarray, step_varia
     scale = max(float(own.max(initial=0.0)), float(between.max(initial=0.0)))
     if not (np.isfinite(scale) and scale > 0) or scale > 1e299:  # a noiseless image: its levels are exact
         return _bridged(means, variance, steps)
+    if len(means) == 1:
+        return means
     own, between = own / scale, between / scale
     diagonal = own + 1e-12
     diagonal[1:] += between
@@ -340,15 +354,9 @@ def _bridged(means: np.ndarray, variance: np.ndarray, steps: np.ndarray) -> np.n
 def flatten(scan: xr.Dataset, *, channel: str = "height", degree: int = DEGREE) -> xr.Dataset:
     """Take background and line offsets off a channel so that its substrate is flat and at zero.
 
-    Each direction and frame on its own; `degree` is that of the polynomial in x and y together. For scans without line
-    offsets to be removed (scan lines that are level by themselves) use `relevel`. Raises ChannelError for a channel that
-    is not there, ScanError for one that is no image.
+    Each direction and frame on its own; `degree` is that of the polynomial in x and y together. For scans whose
+    lines are level by themselves use `relevel`. Raises ChannelError for a channel that is not there, ScanError for one
+    that is no image.
     """
 
-    def change(z: np.ndarray) -> np.ndarray:
-        out = np.empty_like(z)
-        for place in np.ndindex(z.shape[:-2]):
-            out[place] = flatten_fit(z[place], degree).image
-        return out
-
-    return on_images(scan, channel, change)
+    return on_images(scan, channel, lambda z: each_image(z, lambda image: flatten_fit(image, degree).image))

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from ..core.history import step
-from .channel import on_images
+from .channel import each_image, on_images
 
 LOW, HIGH = 0.25, 0.666  # rms differences of neighbouring lines
 MAX_WIDTH = 4  # lines
@@ -110,16 +110,16 @@ def without_scars(
     rounds: int = ROUNDS,
 ) -> np.ndarray:
     """Images z (..., y, x) with their scars found and mended, `rounds` times over."""
-    frames = z.reshape(-1, *z.shape[-2:])
-    out = np.empty_like(frames)
-    for i, frame in enumerate(frames):
+
+    def mended(frame: np.ndarray) -> np.ndarray:
         for _ in range(rounds):
             scarred = find_scars(frame, low=low, high=high, max_width=max_width, min_length=min_length)
             if not scarred.any():
                 break
             frame = mend(frame, scarred)
-        out[i] = frame
-    return out.reshape(z.shape)
+        return frame
+
+    return each_image(z, mended)
 
 
 @step

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from ..core.history import step
-from .channel import on_images
+from .channel import each_image, on_images
 
 HEIGHT = 6.0  # standard deviations of the noise above the highest neighbour
 
@@ -43,12 +43,15 @@ def _around(z: np.ndarray) -> np.ndarray:
 
 def without_spikes(z: np.ndarray, height: float = HEIGHT) -> np.ndarray:
     """Images z (..., y, x) with spikes put to the median of their neighbours."""
+    return each_image(z, lambda image: _mended(image, height))
+
+
+def _mended(z: np.ndarray, height: float) -> np.ndarray:
     out = z.copy()
-    for place in np.ndindex(z.shape[:-2]):
-        row, column = np.nonzero(find_spikes(z[place], height))
-        if len(row):
-            near = [z[place][row + i, column + j] for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
-            out[place][row, column] = np.median(near, axis=0)
+    row, column = np.nonzero(find_spikes(z, height))
+    if len(row):
+        near = [z[row + i, column + j] for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
+        out[row, column] = np.median(near, axis=0)
     return out
 
 

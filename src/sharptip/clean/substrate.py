@@ -88,7 +88,7 @@ def _lowest_peak(density: np.ndarray) -> int:
     top = int(np.argmax(density))
     rising = np.diff(density, prepend=-1.0) > 0
     falling = np.diff(density, append=-1.0) <= 0
-    for peak in np.flatnonzero(rising & falling):
+    for peak in np.flatnonzero(rising & falling).tolist():
         if peak >= top:
             break
         if density[peak] >= WELL_FILLED * density[top] and density[peak:top].min() < VALLEY * density[peak]:
