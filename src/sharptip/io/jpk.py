@@ -22,7 +22,7 @@ from ..core.grid import Channel, Grid, unique
 from .layout import count, finite, image_axes, join_directions, positive, take, text
 
 NAME = "jpk"
-SUFFIXES = (".jpk",)
+SUFFIXES = (".jpk", ".jpk-qi-image")
 GENERIC = False
 
 # TIFF: tag type → (struct letter, bytes).
@@ -55,7 +55,11 @@ def detect(head: bytes, path: Path) -> bool:
 
 
 def read(path: Path) -> list[Grid]:
-    data = path.read_bytes()
+    return [image(path.read_bytes(), path.stem)]
+
+
+def image(data: bytes, name: str) -> Grid:
+    """The scan in the bytes of a file; force maps carry such a file within."""
     pages = _pages(data)
     about = pages[0]
     if _FILE_VERSION not in about:
@@ -73,7 +77,7 @@ def read(path: Path) -> list[Grid]:
         {f"{tag:#06x}": v for tag, v in page.items() if tag > 0 and not isinstance(v, np.ndarray)} for page in pages
     ]
     slow = {"bottomUp": "up", "topDown": "down"}.get(str(about.get(_MOTION)))
-    return [Grid(path.stem, unique(channels), axes, header, {"slow_direction": slow} if slow else {})]
+    return Grid(name, unique(channels), axes, header, {"slow_direction": slow} if slow else {})
 
 
 def _shape(page: Page) -> tuple[int, int]:
