@@ -44,7 +44,13 @@ _FOLDER = re.compile(rf"((?:index/(\d+)/)?)segments/(\d+)/{re.escape(_SEGMENT)}"
 _OURS = re.compile(rb"(index/\d+/)?(segments/\d+/(segment-header\.properties|channels/.+\.dat)|header\.properties)")
 _MAPS = re.compile(rb"(index/\d+/|shared-data/|data-image\.).*|segments/(\d+/.*)?")
 _IMAGES = ("data-image.force", "data-image.jpk-qi-image", "data-image.jpk")
-_PARTS = {"extend": "approach", "retract": "retract", "pause": "pause", "modulation": "modulation", "sine": "modulation"}
+_PARTS = {
+    "extend": "approach",
+    "retract": "retract",
+    "pause": "pause",
+    "modulation": "modulation",
+    "sine": "modulation",
+}
 
 # What a scan calls a channel, and the vendor's channels that are it, the best first. The others keep their own names.
 _ROLES = {
@@ -129,7 +135,9 @@ def _curves(members: Archive, file: BinaryIO) -> Curves:
     if not keys:
         return curves
     channels, files = _channels(curves, file)
-    points = tuple(tuple(_points(curves, file, folder, files) for folder in curves.folders(i)) for i in range(len(keys)))
+    points = tuple(
+        tuple(_points(curves, file, folder, files) for folder in curves.folders(i)) for i in range(len(keys))
+    )
     return replace(curves, channels=channels, points=points, longest=max(map(sum, points)))
 
 
@@ -144,7 +152,9 @@ def _channels(curves: Curves, file: BinaryIO) -> tuple[dict[str, Coding], dict[s
     They are those of the richest curve, and of the first curve that has a file which that one has not.
     """
     folders = dict.fromkeys(curves.folders(_richest(curves)))
-    known = {name.rsplit("/", 1)[1] for name in curves.archive if name.startswith(tuple(folders)) and "/channels/" in name}
+    known = {
+        name.rsplit("/", 1)[1] for name in curves.archive if name.startswith(tuple(folders)) and "/channels/" in name
+    }
     for name in curves.archive:
         if name.endswith(".dat") and (short := name.rsplit("/", 1)[-1]) not in known:
             known.add(short)
@@ -195,9 +205,7 @@ def _grid(curves: Curves, file: BinaryIO) -> Grid:
     placed, shape = _places(curves, about, file)
     axes = {"curve": Axis(np.arange(len(curves.roots)), "1"), "sample": Axis(np.arange(curves.longest), "1")}
     header = {name: text(curves.archive.read(file, name)) for name in _headers(curves, model)}
-    return Grid(
-        curves.archive.path.stem, unique(channels + calibrated + placed), axes, header, attrs | facts | shape
-    )
+    return Grid(curves.archive.path.stem, unique(channels + calibrated + placed), axes, header, attrs | facts | shape)
 
 
 def _headers(curves: Curves, model: int) -> list[str]:
@@ -226,7 +234,9 @@ def _of_curves(name: str, unit: str, vendor: str, values: np.ndarray | Lazy) -> 
 def _signals(curves: Curves) -> list[Channel]:
     """Every channel that was recorded; the vertical deflection as such and, where it is calibrated, as force."""
     found = curves.channels or {}
-    names = {next(v for v in vendors if v in found): name for name, vendors in _ROLES.items() if set(vendors) & set(found)}
+    names = {
+        next(v for v in vendors if v in found): name for name, vendors in _ROLES.items() if set(vendors) & set(found)
+    }
     out = []
     for vendor, coding in found.items():
         slots = [coding.default]
@@ -245,8 +255,8 @@ def _signals(curves: Curves) -> list[Channel]:
 
 
 def _own_name(vendor: str) -> str:
-    """'smoothedMeasuredHeight' → 'smoothed_measured_height'."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", vendor).lower()
+    """'capacitiveSensorXPosition' → 'capacitive_sensor_x_position'."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", vendor).lower()
     return "_".join(re.findall(r"[a-z0-9]+", spaced)) if spaced[:1].isalpha() else f"channel_{spaced}"
 
 
@@ -340,7 +350,7 @@ def _numbers(
 
 
 def _times(curves: Curves, which: np.ndarray) -> np.ndarray:
-    """Seconds since the start of each curve: every segment takes its duration, from the first sample to the next part."""
+    """Seconds since the start of each curve; the samples of a segment share its duration evenly."""
     out = np.full((len(which), curves.longest), np.nan)
     with curves.archive.path.open("rb", buffering=0) as file:
         for row, curve in zip(out, which, strict=True):

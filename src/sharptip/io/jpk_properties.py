@@ -109,7 +109,7 @@ def coding(facts: Mapping[str, str], what: str) -> Coding:
     if kind[1] in _WIDTHS:
         letter = "f" if kind[1] in ("float", "double") else "u" if encoder.lower().startswith("unsigned") else "i"
         dtype = f">{letter}{_WIDTHS[kind[1]]}"
-    if encoder and (first := _line(data, "encoder.", what)) is None:
+    if encoder and (first := line(data, "encoder.", what)) is None:
         raise ReadError(f"{what} is encoded by {data.get('encoder.scaling.type')!r}, which is not known")
     raw = first if encoder else Scale(1.0, 0.0, data.get("unit.unit", ""))
     return Coding(dtype, *slots(under(facts, "conversion-set."), raw, what))
@@ -131,15 +131,15 @@ def slots(
     while ready := [name for name, on in waiting.items() if on in lines]:
         for name in ready:
             on = waiting.pop(name)
-            line = _line(facts, f"conversion.{name}.", what)
-            if line is not None and name not in lines:
-                lines[name] = lines[on].then(line)
-                factors[name, on] = line.multiplier
+            own = line(facts, f"conversion.{name}.", what)
+            if own is not None and name not in lines:
+                lines[name] = lines[on].then(own)
+                factors[name, on] = own.multiplier
     default = facts.get("conversions.default", base)
     return lines, default if default in lines else base, factors
 
 
-def _line(facts: Mapping[str, str], prefix: str, what: str) -> Scale | None:
+def line(facts: Mapping[str, str], prefix: str, what: str) -> Scale | None:
     """The straight line of an encoder or a slot; None where it is none."""
     said = under(facts, f"{prefix}scaling.")
     if (said.get("type"), said.get("style", "offsetmultiplier")) != ("linear", "offsetmultiplier"):

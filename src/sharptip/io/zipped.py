@@ -141,7 +141,7 @@ def _end(file: BinaryIO, tail: bytes, size: int) -> tuple[int, int, int]:
         raise ReadError("the archive has no end; the file is truncated or bytes follow it")
     count, length, start = struct.unpack_from("<HII", tail, at + 10)
     stop = size - len(tail) + at
-    if 0xFFFF == count or 0xFFFFFFFF in (length, start):
+    if count == 0xFFFF or 0xFFFFFFFF in (length, start):
         place = at - 20
         if place >= 0 and tail[place : place + 4] == _LOCATOR64:
             (stop,) = struct.unpack_from("<Q", tail, place + 8)
