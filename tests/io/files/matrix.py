@@ -137,5 +137,5 @@ def volume(path: Path, recorded: int | None = None, both: bool = True, down: boo
     return raw
 
 
-# None for the tests over all formats: they rename and copy one file, and these are found by their names, beside another.
+# None for the tests over all formats: they copy one file under another name, and these are two, found by their names.
 EXAMPLES: dict[str, object] = {}
