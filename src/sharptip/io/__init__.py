@@ -10,11 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-import struct
-import zipfile
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import registry
-from ..core.errors import ReadError, ScaleError, ScanError, WriteError
+from ..core.errors import ReadError, ScaleError, WriteError
 from ..core.files import write_whole
 from ..core.grid import Grid, checked
-from ..core.lazy import Lazy, Load
+from ..core.lazy import Lazy
+from .door import DAMAGE, door, read_later
 from .layout import Size
 
 if TYPE_CHECKING:
@@ -36,13 +33,6 @@ _LONGEST_NAME = 256  # letters of a channel's name or unit
 HEAD = 65536  # bytes of a file that `detect` sees
 LARGEST_FILE = 2**30  # bytes that are read at once; no image comes near, and a blown-up file must not fill the memory
 RANGED = 2**28  # bytes of a film or map that `describe` reads for the least and greatest value
-
-# What Python, numpy and the libraries under the readers raise on bytes that make no sense. At this one door they become
-# a ReadError; an error of any other type is a mistake of ours and is shown as it is.
-DAMAGE = (
-    ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, NotImplementedError, OSError, RecursionError,
-    RuntimeError, SyntaxError, TypeError, UnicodeError, ValueError, struct.error, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
 
 Path_ = str | os.PathLike[str]
 
@@ -99,7 +89,7 @@ def _tree(
     reader = _reader(_head(path), path)
     if hasattr(reader, "scans") and frames is None:
         _options(reader, path, size, channel, unit)
-        with _door(reader.NAME, path):
+        with door(reader.NAME, path):
             tree = reader.scans(path)
             for scan in tree.values():
                 if scan.data_vars:
@@ -108,7 +98,7 @@ def _tree(
     tree = {}
     for i, grid in enumerate(read_with(reader, path, size=size, channel=channel, unit=unit, frames=frames)):
         name = grid.name.replace("/", "_") or f"scan_{i}"
-        with _door(reader.NAME, path):
+        with door(reader.NAME, path):
             tree[f"{name}_{i}" if name in tree else name] = check(from_grid(grid, str(path), reader.NAME))
     return tree
 
@@ -142,7 +132,7 @@ def read_with(
     picks = frames is not None and getattr(reader, "PICKS_FRAMES", False)
     if picks:
         options["frames"] = frames
-    with _door(reader.NAME, path):
+    with door(reader.NAME, path):
         found = reader.read(path, **options)
         if not found:
             raise ReadError("it holds no scan")
@@ -160,34 +150,14 @@ def _options(reader: Any, path: Path, size: Size, channel: str | None, unit: str
     return {}
 
 
-@contextmanager
-def _door(format: str, path: Path) -> Iterator[None]:
-    """Whatever damage raises behind here leaves as a ReadError that names the file and the reader."""
-    try:
-        with np.errstate(invalid="ignore", over="ignore"):  # numbers that damage has made need no warning
-            yield
-    except (ReadError, ScanError) as error:
-        said = str(error)
-        kind = type(error) if isinstance(error, ReadError) else ReadError
-        raise kind(said if said.startswith(str(path)) else f"{path} ({format}): {said}") from error
-    except DAMAGE as error:
-        about = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise ReadError(f"{path}: damaged, or not really a {format} file ({about})") from error
-
-
 def _guarded(grid: Grid, format: str, path: Path) -> Grid:
     """The grid; what is read from it later goes through the same door."""
     later = [
-        replace(c, data=replace(c.data, load=partial(_read_later, c.data.load, format, path)))
+        replace(c, data=replace(c.data, load=partial(read_later, c.data.load, format, path)))
         if isinstance(c.data, Lazy) else c
         for c in grid.channels
     ]  # fmt: skip
     return replace(grid, channels=tuple(later))
-
-
-def _read_later(load: Load, format: str, path: Path, which: np.ndarray) -> np.ndarray:
-    with _door(format, path):
-        return load(which)
 
 
 def _sound(grid: Grid) -> Grid:
@@ -305,7 +275,7 @@ def write(scan: xr.Dataset | xr.DataTree | Sequence[xr.Dataset], path: Path_) ->
     The file appears whole or not at all. Raises WriteError, and ScanError for a scan that breaks its promises.
     """
     path = Path(path)
-    writers = {".zarr": _write_zarr, ".gwy": _write_gwy}
+    writers = {".zarr": _write_zarr, ".nc": _write_netcdf, ".gwy": _write_gwy}
     if path.suffix.lower() not in writers:
         raise WriteError(f"{path}: scans are written as {' or '.join(writers)}, not as {path.suffix or 'no suffix'!r}")
     if not path.parent.is_dir():
@@ -347,3 +317,9 @@ def _write_zarr(nodes: dict[str, Any], path: Path) -> None:
     from . import zarr
 
     zarr.write(nodes, path)
+
+
+def _write_netcdf(nodes: dict[str, Any], path: Path) -> None:
+    from . import netcdf
+
+    netcdf.write(nodes, path)
