@@ -1,7 +1,7 @@
 """Vendor files → scans, scans → files. One file here per format: what it looks like, and how it is read.
 
     scan = sharptip.read("image.ibw")            # Dataset, or DataTree where a file holds several grids
-    sharptip.write(scan, "image.zarr")           # lossless; or "image.gwy"
+    sharptip.write(scan, "image.zarr")           # lossless; or .nc, .gwy, .gsf, .tif, .mp4, .gif, .csv
 
 Nothing in this module imports xarray before a scan is asked for, so that `describe` answers at once.
 """
@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,6 @@ import numpy as np
 
 from ..core import registry
 from ..core.errors import ReadError, ScaleError, WriteError
-from ..core.files import write_whole
 from ..core.grid import Grid, checked
 from ..core.lazy import Lazy
 from .door import DAMAGE, door, read_later
@@ -269,19 +269,53 @@ def _range(data: np.ndarray | Lazy) -> dict[str, float | None]:
     return {"min": low, "max": high}
 
 
-def write(scan: xr.Dataset | xr.DataTree | Sequence[xr.Dataset], path: Path_) -> None:
-    """Write a scan, several, or a tree of them; the suffix decides: `.zarr` (native, lossless) or `.gwy`.
+# Suffix → the module that writes it, and whether it holds one image or film alone.
+_WRITERS = {
+    ".zarr": "zarr", ".nc": "netcdf", ".gwy": "gwy", ".gsf": "gsf", ".tif": "tiff", ".tiff": "tiff",
+    ".mp4": "movie", ".gif": "movie", ".csv": "csv",
+}  # fmt: skip
+WRITTEN = tuple(_WRITERS)
+
+
+def write(
+    scan: xr.Dataset | xr.DataTree | Sequence[xr.Dataset],
+    path: Path_,
+    *,
+    channel: str | None = None,
+    direction: str | None = None,
+    frame: int | None = None,
+    speed: float | None = None,
+    fps: float | None = None,
+    tell: Callable[[str, int, int], None] | None = None,
+) -> None:
+    """Write a scan, several, or a tree of them; the suffix decides the format.
+
+    `.zarr` and `.nc` (netCDF) keep everything; `.gwy` keeps all images. `.gsf` holds one image, `.tif` one image or
+    film, `.mp4` and `.gif` are movies of a film, `.csv` a table of curves, spectra or pixels. channel, direction,
+    frame: what of the scan is written; without them all of it, or a WriteError where a format cannot hold that.
+    What is lost is told in a warning. speed, fps: of a movie, in times the real one, or in frames per second (10
+    where neither is given); tell is called with (what, done, of) as its frames are drawn.
 
     The file appears whole or not at all. Raises WriteError, and ScanError for a scan that breaks its promises.
     """
     path = Path(path)
-    writers = {".zarr": _write_zarr, ".nc": _write_netcdf, ".gwy": _write_gwy}
-    if path.suffix.lower() not in writers:
-        raise WriteError(f"{path}: scans are written as {' or '.join(writers)}, not as {path.suffix or 'no suffix'!r}")
+    suffix = path.suffix.lower()
+    if suffix not in _WRITERS:
+        known = " or ".join((", ".join(WRITTEN[:-1]), WRITTEN[-1]))
+        raise WriteError(f"{path}: scans are written as {known}, not as {path.suffix or 'no suffix'!r}")
     if not path.parent.is_dir():
         raise WriteError(f"{path}: there is no folder {path.parent}")
+    if _WRITERS[suffix] != "movie" and (speed is not None or fps is not None):
+        raise WriteError(f"{path}: speed and fps are for movies, .mp4 and .gif")
+    from .pick import pick_all
+
+    writer = import_module(f".{_WRITERS[suffix]}", __name__)
+    nodes = pick_all(_nodes(scan), channel, direction, frame)
     try:
-        writers[path.suffix.lower()](_nodes(scan), path)
+        if _WRITERS[suffix] == "movie":
+            writer.write(nodes, path, speed=speed, fps=fps, tell=tell)
+        else:
+            writer.write(nodes, path)
     except OSError as error:
         raise WriteError(f"{path}: cannot be written ({error})") from error
 
@@ -304,22 +338,3 @@ def _nodes(scan: Any) -> dict[str, Any]:
     if not any(one.data_vars for one in nodes.values()):
         raise WriteError("there is no scan to write")
     return nodes
-
-
-def _write_gwy(nodes: dict[str, Any], path: Path) -> None:
-    from . import gwy
-
-    data = gwy.write([one for one in nodes.values() if one.data_vars], path)
-    write_whole(path, lambda temporary: temporary.write_bytes(data))
-
-
-def _write_zarr(nodes: dict[str, Any], path: Path) -> None:
-    from . import zarr
-
-    zarr.write(nodes, path)
-
-
-def _write_netcdf(nodes: dict[str, Any], path: Path) -> None:
-    from . import netcdf
-
-    netcdf.write(nodes, path)
