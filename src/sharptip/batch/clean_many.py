@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -102,11 +102,13 @@ class _Batch:
             elif target.exists() and not overwrite and self._place(target) not in journal.ours:
                 why = f"{target} was not written by this command; --overwrite replaces it"
                 self.records[str(file)] = _left_out(file, why) | {"status": "already there"}
+                self._complain(self.records[str(file)])
             else:
                 self.to_do[file] = target
         self.total = len(found.files) + len(found.closed)
         if cleaned := sum(r["status"] == "cleaned" for r in self.records.values()):
-            say(f"{cleaned} of {self.total} files are cleaned already; going on with the others")
+            rest = "going on with the others" if self.to_do else "nothing is left to do"
+            say(f"{cleaned} of {self.total} files are cleaned already; {rest}")
 
     def _compare(self, options: Record) -> None:
         """Tell what of the options is another than in the last run; all scans are cleaned anew then."""
@@ -160,7 +162,7 @@ class _Batch:
                 again.append(job.file)
             else:
                 yield self._keep(job, answer)
-        for job, answer in self._work(By(1, by.cluster), again):
+        for job, answer in self._work(replace(by, workers=1), again):
             if isinstance(answer, Died):
                 answer = _left_out(job.file, f"the process that cleaned it died twice ({answer.why})")
             yield self._keep(job, answer)

@@ -189,7 +189,7 @@ def _kind(record: Record) -> str:
     if record["status"] == "already there":
         return "something is in its place already; --overwrite replaces it"
     said = re.sub(r"\s*\([^()]*\)", "", printable(record["reason"]))
-    said = re.sub(r"bytes [0-9a-f ]{4,}", "other bytes", said)
+    said = re.sub(r" (and|that) begins .*", "", said)
     return re.sub(r"(?<![\w'])\d[\d.,e+-]*", "…", said)
 
 

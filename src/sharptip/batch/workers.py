@@ -115,7 +115,7 @@ class _Worker:
             return
         self.pipe.close()
         self.pipe = None  # type: ignore[assignment]
-        self.process.join(0.2 if self.hand else 2)  # idle workers leave by themselves when the pipe is closed
+        self.process.join(0 if self.hand else 2)  # an idle worker leaves by itself when the pipe is closed
         self.process.kill()
         self.process.join()
 
@@ -176,7 +176,7 @@ def on_cluster(jobs: Iterator[Any], do: Callable[[Any], Any], address: str) -> I
     from concurrent.futures import wait as first
 
     try:
-        client = Client(address, timeout=20, set_as_default=False)
+        client = Client(address, timeout=10, set_as_default=False)
     except (OSError, ValueError) as error:
         raise SharptipError(f"no dask scheduler answers at {address} ({error})") from None
     with client, client.get_executor() as executor:
