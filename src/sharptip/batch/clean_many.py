@@ -18,7 +18,7 @@ from .. import __version__
 from ..core.errors import WriteError
 from . import sources as src
 from .clean_file import Job, Order, chain, clean_file
-from .journal import NAME, Journal, Record, digest
+from .journal import NAME, Full, Journal, Record, digest
 from .summary import PAGE, TABLE, Outcome, printable, write_page, write_table
 from .workers import Died, cores, in_processes, on_cluster
 
@@ -144,8 +144,8 @@ class _Batch:
         except KeyboardInterrupt:
             write_table(self.outcome())
             raise
-        except OSError as error:
-            raise self._stopped(error.strerror or str(error)) from error
+        except Full as full:
+            raise self._stopped(str(full)) from full
         finally:
             shutil.rmtree(self.drafts, ignore_errors=True)
         outcome = self.outcome()
@@ -181,7 +181,7 @@ class _Batch:
 
     def _keep(self, job: Job, answer: Record) -> Record:
         if "full" in answer:
-            raise self._stopped(answer["full"])
+            raise Full(answer["full"])
         record = answer | {"options": self.key, "target": self._place(job.target)}
         self.journal.done(record)
         self.records[record["file"]] = record

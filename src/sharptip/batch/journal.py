@@ -20,6 +20,10 @@ NAME = "journal.jsonl"
 Record = dict[str, Any]
 
 
+class Full(WriteError):
+    """Nothing more can be written at all."""
+
+
 class Journal:
     """The journal of a folder of results. Raises WriteError where another run is at work in it, or the disk refuses."""
 
@@ -73,8 +77,12 @@ class Journal:
         self._write(json.dumps(record).encode() + b"\n")
 
     def _write(self, line: bytes) -> None:
-        if self._file.write(line) != len(line):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+        try:
+            written = self._file.write(line)
+        except OSError as error:
+            raise Full(error.strerror or str(error)) from error
+        if written != len(line):
+            raise Full(os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
         self._file.close()

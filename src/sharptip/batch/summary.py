@@ -174,7 +174,7 @@ def _reasons(outcome: Outcome) -> list[Any]:
     for record in outcome.left:
         groups[_kind(record)].append(record)
     ordered = sorted(groups.items(), key=lambda item: -len(item[1]))
-    grouped: list[list[str | int]] = [[kind, len(of), printable(of[0]["name"])] for kind, of in ordered]
+    grouped: list[list[str | int]] = [[kind, len(of), printable(Path(of[0]["name"]).name)] for kind, of in ordered]
     each: list[list[str]] = [[printable(r["name"]), printable(r["reason"])] for r in outcome.left[:LISTED]]
     rest = len(outcome.left) - len(each)
     return [

@@ -77,8 +77,11 @@ class _Worker:
         self.hand: deque[Any] = deque()
         self.pipe, theirs = _SPAWN.Pipe()
         self.process = _SPAWN.Process(target=_serve, args=(theirs, do), daemon=True)
-        with _one_thread(), _deaf():
-            self.process.start()
+        try:
+            with _one_thread(), _deaf():
+                self.process.start()
+        except OSError as error:
+            raise SharptipError(f"worker processes cannot start ({error}); give fewer --workers") from error
         theirs.close()
         self.ready = False
 

@@ -223,6 +223,7 @@ def before_after_figure(
     """
     tall = [_tall(image.shape, size) for image, size in zip(before, pixel_sizes, strict=True)]
     figure = new_figure(WIDTH / 3 * sum(tall) + 0.44 * len(before))
+    figure.get_layout_engine().set(h_pad=0.15)  # type: ignore[union-attr,call-arg]
     rows = figure.subplots(len(before), 3, squeeze=False, height_ratios=tall)
     for panels, raw, cleaned, size, unit, title in zip(rows, before, after, pixel_sizes, units, titles, strict=True):
         dy, dx = _both(size)
@@ -234,7 +235,9 @@ def before_after_figure(
             flat = not np.isfinite(image).any() or np.nanmax(image) == np.nanmin(image)
             axes.set_xlabel(f"{word}: {'flat' if flat else say(high - low, unit)}", fontsize=_PANEL_TITLE, labelpad=2)
             scale_bar(axes, image.shape[1], None if size is None else dx)
-        panels[0].set_title(_short(title, 1), fontsize=_PANEL_TITLE)
+        top = {"transform": panels[0].transAxes, "fontsize": _PANEL_TITLE, "va": "bottom"}
+        name = panels[0].text(0, 1.03, _short(title, 1), **top)  # type: ignore[arg-type]
+        name.set_in_layout(False)  # it runs over the whole row, of which this is only the first picture
     return figure
 
 
