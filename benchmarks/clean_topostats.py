@@ -3,7 +3,8 @@
     .peers/topostats/bin/python benchmarks/clean_topostats.py raw.npz cleaned.npz
 
 raw.npz: `images` (n, y, x) in nanometres and `pixel` (n,) in nanometres. cleaned.npz: `levelled` and `smoothed`
-(n, y, x), before and after its Gaussian filter, with its default settings and scar removal; `scars`, its mask of them; `seconds` (n,).
+(n, y, x), before and after its Gaussian filter, with its default settings and scar removal; `scars`, its mask of them;
+`seconds` (n,).
 Nothing of sharptip is imported here, and this file by nothing of sharptip.
 """
 
