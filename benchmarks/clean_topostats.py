@@ -3,7 +3,8 @@
     .peers/topostats/bin/python benchmarks/clean_topostats.py raw.npz cleaned.npz
 
 raw.npz: `images` (n, y, x) in nanometres and `pixel` (n,) in nanometres. cleaned.npz: `levelled` and `smoothed`
-(n, y, x), before and after its Gaussian filter, with its default settings and scar removal; `seconds` (n,).
+(n, y, x), before and after its Gaussian filter, with its default settings and scar removal; `scars`, its mask of them;
+`seconds` (n,).
 Nothing of sharptip is imported here, and this file by nothing of sharptip.
 """
 
@@ -24,7 +25,7 @@ settings.pop("run")
 settings["remove_scars"]["run"] = True
 
 raw = np.load(sys.argv[1])
-levelled, smoothed, seconds = [], [], []
+levelled, smoothed, scars, seconds = [], [], [], []
 for i, (image, pixel) in enumerate(zip(raw["images"], raw["pixel"], strict=True)):
     scan = TopoStats(filename=str(i), pixel_to_nm_scaling=float(pixel), img_path=".", image_original=image.copy())
     start = time.perf_counter()
@@ -33,5 +34,7 @@ for i, (image, pixel) in enumerate(zip(raw["images"], raw["pixel"], strict=True)
     seconds.append(time.perf_counter() - start)
     levelled.append(filters.images["final_zero_average_background"])
     smoothed.append(filters.images["gaussian_filtered"])
+    found = filters.images["scar_mask"]
+    scars.append(np.zeros(image.shape, bool) if found is None else np.asarray(found) > 0)
     print(f"{i + 1}/{len(raw['images'])} {seconds[-1]:.2f} s", file=sys.stderr, flush=True)
-np.savez(sys.argv[2], levelled=np.stack(levelled), smoothed=np.stack(smoothed), seconds=seconds)
+np.savez(sys.argv[2], levelled=np.stack(levelled), smoothed=np.stack(smoothed), scars=np.stack(scars), seconds=seconds)

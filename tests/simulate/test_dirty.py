@@ -21,7 +21,8 @@ def test_the_parts_add_up(kind):
     d = drawn(kind=kind, scars=0.05)
     total = d.surface + d.background + d.lines + d.streaks + d.noise
     np.testing.assert_allclose(d.height, total, rtol=0, atol=1e-12 * np.ptp(d.height))
-    assert d.height.shape == SHAPE and d.offsets.shape == d.tilts.shape == SHAPE[:1]
+    assert d.height.shape == SHAPE
+    assert d.offsets.shape == d.tilts.shape == SHAPE[:1]
     assert np.isfinite(d.height).all()
     check(d.scan())
     assert is_simulated(d.scan())
@@ -65,7 +66,8 @@ def test_artefacts_are_as_large_as_was_asked_for():
     assert noisy.noise.std() >= 0.09 * sq
     np.testing.assert_allclose(noisy.noise.mean(axis=1), 0, atol=1e-9 * sq)
     scarred = drawn(kind="spheres", coverage=0.3, **(none | {"scars": 0.1}))
-    assert 0 < scarred.scars.mean() < 0.2 and not scarred.streaks[~scarred.scars].any()
+    assert 0 < scarred.scars.mean() < 0.2
+    assert not scarred.streaks[~scarred.scars].any()
 
 
 def test_same_rng_same_scan():

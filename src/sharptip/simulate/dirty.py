@@ -2,9 +2,9 @@
 
     height = surface + background + offsets + tilts·u + streaks + noise        u from −1 to 1 along the line
 
-The surface is zero on the substrate: on its largest terrace where there are steps; a rough surface without any substrate
-is zero where its least-squares plane is. Particles, islands, pits and fibres stand on it, as a tip and a feedback loop show
-them. Artefacts are in units of the surface's rms Sq and are drawn in the manner of `simulate.scanner`.
+The surface is zero on the substrate: on its largest terrace where there are steps; a rough surface without any
+substrate is zero where its least-squares plane is. Particles, islands, pits and fibres stand on it, as a tip and a
+feedback loop show them. Artefacts are in units of the surface's rms Sq, drawn in the manner of `simulate.scanner`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scipy import ndimage
 from ..core.history import remember
 from ..core.scan import scan_of
 from . import scanner
-from .surface import separate, self_affine, worm_like_chain
+from .surface import self_affine, separate, worm_like_chain
 from .tip import dilate, paraboloid
 
 Shape = tuple[int, int]
@@ -45,9 +45,9 @@ PITS = 0.3  # most of a surface that is drawn as pits; with more, what is left w
 class Dirty:
     """A raw scan and its parts, in metres; arrays are (y, x), `offsets` and `tilts` (y,).
 
-    scars: where a streak or a spike hides the surface. substrate: where nothing but the substrate is seen, on its largest
-    terrace: there the surface is zero but for its roughness. On a rough surface that is everywhere. drawn: coverage,
-    steps, tilt … as they came out.
+    scars: where a streak or a spike hides the surface. substrate: where nothing but the substrate is seen, on its
+    largest terrace: there the surface is zero but for its roughness. On a rough surface that is everywhere. drawn:
+    coverage, steps, tilt … as they came out.
     """
 
     height: np.ndarray
@@ -75,7 +75,7 @@ class Dirty:
     def scan(self) -> xr.Dataset:
         """The raw scan, as simulated."""
         scan = scan_of(self.height, self.pixel_size, name=f"simulated {self.drawn['kind']}")
-        return remember(scan, scan, "simulate_dirty", {k: v for k, v in self.drawn.items()})
+        return remember(scan, scan, "simulate_dirty", dict(self.drawn))
 
 
 def dirty(
@@ -97,10 +97,11 @@ def dirty(
 ) -> Dirty:
     """A raw scan whose parts are known. What is not given is drawn, often as nothing at all, from the bounds above.
 
-    kind: one of OBJECTS, or "rough" for a self-affine surface without a substrate; without coverage and steps, all others
-    are the bare substrate. coverage: share 0–0.8 of the image under objects (of "pits" at most 0.3). steps: number of steps
-    across the image. tilt, bow, white, walk, line_tilt, noise: in units of the surface's Sq, see the bounds. jumps, scars:
-    rates per line. Raises ValueError for a kind that is not there, or an image of less than 16 pixels.
+    kind: one of OBJECTS, or "rough" for a self-affine surface without a substrate; without coverage and steps, all
+    others are the bare substrate. coverage: share 0–0.8 of the image under objects (of "pits" at most 0.3). steps:
+    number of steps across the image. tilt, bow, white, walk, line_tilt, noise: in units of the surface's Sq, see the
+    bounds. jumps, scars: rates per line. Raises ValueError for a kind that is not there, or an image of less than 16
+    pixels.
 
     >>> d = dirty(np.random.default_rng(0), (64, 96), coverage=0.5, steps=2, tilt=5, scars=0.02)
     >>> bool(np.allclose(d.height, d.surface + d.background + d.lines + d.streaks + d.noise, atol=1e-18))
