@@ -204,7 +204,7 @@ def test_too_little_memory_and_mistakes_of_ours_stop_nothing(scans, tmp_path, mo
 def test_a_full_disk_stops_it_and_the_same_command_goes_on(scans, tmp_path, monkeypatch):
     out, write = tmp_path / "out", io.write
 
-    def full(scan, path):
+    def full(scan, path, channel=None):
         if path.name == "b.gwy":
             path.write_bytes(b"half")
             raise WriteError("cannot be written") from OSError(errno.ENOSPC, "No space left on device")
@@ -335,6 +335,16 @@ def test_what_has_no_such_image_is_told_with_what_it_has(tmp_path):
     cleaned(folder, tmp_path / "told", order=Order("plane", "height", 1e-6, "nm"))
     row = next(r for r in table(tmp_path / "told") if r["file"] == "z.npy")
     assert (row["status"], row["unit"], float(row["width_m"])) == ("cleaned", "m", 1e-6)
+
+
+def test_formats_of_one_image_hold_the_channel_that_was_cleaned(tmp_path):
+    (tmp_path / "in").mkdir()
+    both = scan_of(tilted(), 1e-9).assign(phase=lambda s: s["height"].assign_attrs(units="rad"))
+    io.write(both, tmp_path / "in" / "a.gwy")
+    cleaned(tmp_path / "in", tmp_path / "out", suffix=".gsf")
+    (row,) = table(tmp_path / "out")
+    assert row["status"] == "cleaned", row["reason"]
+    assert list(io.read(tmp_path / "out" / "a.gsf").data_vars) == ["height"]
 
 
 def test_names_that_are_no_unicode(scans, tmp_path):

@@ -125,7 +125,7 @@ def clean(
     channel: Annotated[str, typer.Option("--channel", help="What is cleaned; 'all': every image channel.")] = "height",
     size: SizeOption = None,
     unit: Annotated[str | None, typer.Option(help="The unit of the numbers of arrays and pictures.")] = None,
-    suffix: Annotated[str, typer.Option(help="Of the files written into a folder: .zarr or .gwy.")] = ".zarr",
+    suffix: Annotated[str, typer.Option(help="Of the files written into a folder: .zarr, .nc, .gwy …")] = ".zarr",
     learned: Annotated[bool, typer.Option("--learned", help="A trained model in place of the steps.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Also replace what this did not write.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core, if left out.")] = None,

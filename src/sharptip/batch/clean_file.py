@@ -28,6 +28,7 @@ ALL = "all"  # instead of a channel's name: every image channel
 LEARNED = "learned"  # instead of steps: a model
 MENDS = frozenset({"scars", "spikes"})  # steps that change some spots, which are counted, and leave the rest
 WHOLE = frozenset({"junk", "drift"})  # steps about all channels of a film, taken once, with the first of them
+KEEPS_ALL = (".zarr", ".nc", ".gwy")  # formats for every channel; into others goes the one that was cleaned
 _MARKS = ("mask", "disagree")  # images that say where something is
 _ACROSS = {"y", "x", "direction", "time", "z"}  # axes of images; with another one a channel is made of spectra
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # no other file can be written either
@@ -69,7 +70,7 @@ def clean_one(file: Path, out: Path, order: Order, overwrite: bool = False) -> N
     if out.exists() and not overwrite:
         raise WriteError(f"{out}: is there already; --overwrite replaces it")
     cleaned, _ = cleaned_scans(file, order)
-    io.write(cleaned[0] if len(cleaned) == 1 else cleaned, out)
+    _write(cleaned, out, order)
 
 
 def steps_for(scan: xr.Dataset, steps: str) -> list[tuple[str, Step]]:
@@ -98,7 +99,7 @@ def clean_file(order: Order, job: Job) -> Record:
         warnings.simplefilter("always")
         try:
             cleaned, record["rows"] = cleaned_scans(job.file, order)
-            _put(cleaned, job)
+            _put(cleaned, job, order)
             record |= {"status": "cleaned", "bytes": (fingerprint(job.target) or (0,))[0]}
         except Exception as error:  # not one file may stop the others, whatever is wrong with it or with us
             record |= _told(error, job)
@@ -238,11 +239,16 @@ def _number(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _put(scans: list[xr.Dataset], job: Job) -> None:
+def _write(scans: list[xr.Dataset], path: Path, order: Order) -> None:
+    only = None if path.suffix in KEEPS_ALL or order.channel == ALL else order.channel
+    io.write(scans[0] if len(scans) == 1 else scans, path, channel=only)
+
+
+def _put(scans: list[xr.Dataset], job: Job, order: Order) -> None:
     """Written in the draft folder first, then moved to its place in one step."""
     job.draft.mkdir(parents=True, exist_ok=True)
     written = job.draft / job.target.name
-    io.write(scans[0] if len(scans) == 1 else scans, written)
+    _write(scans, written, order)
     job.target.parent.mkdir(parents=True, exist_ok=True)
     if job.target.is_dir() and not job.target.is_symlink():
         os.replace(job.target, job.draft / "before")
