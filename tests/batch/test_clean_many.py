@@ -21,7 +21,7 @@ from benchmarks.clean_many import counted, curves, killed_on_its_way, population
 from sharptip import io
 from sharptip.app.cli import main
 from sharptip.batch import clean_file as one
-from sharptip.batch.clean_file import Order, chain_of
+from sharptip.batch.clean_file import Order
 from sharptip.batch.clean_many import By, clean_many
 from sharptip.batch.workers import Died
 from sharptip.core.errors import ModelError, ScanError, WriteError
@@ -29,7 +29,7 @@ from sharptip.core.grid import Axis, Channel, Grid
 from sharptip.core.scan import from_grid, scan_of
 
 SHARPTIP = Path(sys.executable).parent / "sharptip"
-STEPS = ("plane", "rows", "scars")
+STEPS = "plane,rows,scars"
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def test_scars_are_counted_where_they_are(tmp_path):
     z[10, 5:40] += 2e-9
     z[25:27, 20:50] += 2e-9
     io.write(scan_of(z, 1e-9), tmp_path / "in" / "a.gwy")
-    cleaned(tmp_path / "in", tmp_path / "out", order=Order(("scars",)))
+    cleaned(tmp_path / "in", tmp_path / "out", order=Order("scars"))
     row = table(tmp_path / "out")[0]
     assert row["scars"] == "2"
     assert 90 <= int(row["scars_pixels"]) <= 110
@@ -141,7 +141,7 @@ def test_other_options_are_told_and_all_is_done_anew(scans, tmp_path):
     out, said = tmp_path / "out", []
     cleaned(scans, out)
     before = stamps(out)
-    cleaned(scans, out, said, order=Order(("plane",)))
+    cleaned(scans, out, said, order=Order("plane"))
     assert said == [
         "the options are others than in the last run, so every scan is cleaned anew: "
         "steps was plane,rows,scars, is plane"
@@ -194,7 +194,7 @@ def test_too_little_memory_and_mistakes_of_ours_stop_nothing(scans, tmp_path, mo
         return scan
 
     monkeypatch.setitem(one.STEPS, "greedy", greedy)
-    cleaned(scans, tmp_path / "out", order=Order(("greedy",)))
+    cleaned(scans, tmp_path / "out", order=Order("greedy"))
     assert [r["status"] for r in table(tmp_path / "out")] == ["left out", "left out", "cleaned"]
     reasons = [r["reason"] for r in table(tmp_path / "out")]
     assert reasons[0] == "needs more memory than there is"
@@ -204,7 +204,7 @@ def test_too_little_memory_and_mistakes_of_ours_stop_nothing(scans, tmp_path, mo
 def test_a_full_disk_stops_it_and_the_same_command_goes_on(scans, tmp_path, monkeypatch):
     out, write = tmp_path / "out", io.write
 
-    def full(scan, path):
+    def full(scan, path, channel=None):
         if path.name == "b.gwy":
             path.write_bytes(b"half")
             raise WriteError("cannot be written") from OSError(errno.ENOSPC, "No space left on device")
@@ -292,7 +292,7 @@ def test_every_frame_and_both_directions_are_cleaned(tmp_path, directions):
     (tmp_path / "in").mkdir()
     raw = film(directions)
     io.write(raw, tmp_path / "in" / "film.zarr")
-    cleaned(tmp_path / "in", tmp_path / "out", order=Order(("plane",)))
+    cleaned(tmp_path / "in", tmp_path / "out", order=Order("plane"))
     flat = io.read(tmp_path / "out" / "film.zarr")
     assert flat["height"].dims == raw["height"].dims
     assert float(flat["height"].std(("y", "x")).max()) < 2e-12
@@ -304,12 +304,12 @@ def test_all_channels_of_all_scans_of_a_file(tmp_path):
     (tmp_path / "in").mkdir()
     phase = scan_of(np.random.default_rng(0).normal(size=(5, 6)), 1e-9, channel="phase", unit="rad", name="second")
     io.write([film(), phase], tmp_path / "in" / "two.zarr")
-    cleaned(tmp_path / "in", tmp_path / "all", order=Order(("plane",), "all"))
+    cleaned(tmp_path / "in", tmp_path / "all", order=Order("plane", "all"))
     rows = table(tmp_path / "all")
     assert [(r["scan"], r["channel"], r["unit"]) for r in rows] == [
         ("film", "height", "m"), ("film", "phase", "rad"), ("second", "phase", "rad")
     ]  # fmt: skip
-    cleaned(tmp_path / "in", tmp_path / "height", order=Order(("plane",)))
+    cleaned(tmp_path / "in", tmp_path / "height", order=Order("plane"))
     first, second = io.scans(tmp_path / "height" / "two.zarr")
     assert len(json.loads(first.attrs["history"])) == len(json.loads(film().attrs["history"])) + 1
     assert second["phase"].equals(phase["phase"])  # a scan without the channel stays beside the others as it was
@@ -332,9 +332,19 @@ def test_what_has_no_such_image_is_told_with_what_it_has(tmp_path):
         "sts.zarr": "holds spectra over bias, x, y and no image; only images are cleaned",
         "z.npy": "says no physical size; give --size 2e-6 (its width in metres), or --size unknown",
     }
-    cleaned(folder, tmp_path / "told", order=Order(("plane",), "height", 1e-6, "nm"))
+    cleaned(folder, tmp_path / "told", order=Order("plane", "height", 1e-6, "nm"))
     row = next(r for r in table(tmp_path / "told") if r["file"] == "z.npy")
     assert (row["status"], row["unit"], float(row["width_m"])) == ("cleaned", "m", 1e-6)
+
+
+def test_formats_of_one_image_hold_the_channel_that_was_cleaned(tmp_path):
+    (tmp_path / "in").mkdir()
+    both = scan_of(tilted(), 1e-9).assign(phase=lambda s: s["height"].assign_attrs(units="rad"))
+    io.write(both, tmp_path / "in" / "a.gwy")
+    cleaned(tmp_path / "in", tmp_path / "out", suffix=".gsf")
+    (row,) = table(tmp_path / "out")
+    assert row["status"] == "cleaned", row["reason"]
+    assert list(io.read(tmp_path / "out" / "a.gsf").data_vars) == ["height"]
 
 
 def test_names_that_are_no_unicode(scans, tmp_path):
@@ -351,13 +361,27 @@ def test_names_that_are_no_unicode(scans, tmp_path):
     )
 
 
-def test_chains_have_names_and_unknown_ones_are_told():
-    assert chain_of("plane, rows") == ("plane", "rows")
-    assert chain_of("")
-    with pytest.raises(ScanError, match="no step 'polish'; there are plane"):
-        chain_of("plane,polish")
+def test_steps_that_are_not_there_are_told(tmp_path):
+    with pytest.raises(ScanError, match="no step 'polish'; there are flatten"):
+        one.names_of("plane,polish")
     with pytest.raises(ModelError, match="no trained model for cleaning"):
-        one.chain(["learned"])
+        one.names_of("learned")
+
+
+def test_what_is_of_a_whole_film_is_done_once(tmp_path):
+    """Junk is marked and drift followed with the first channel, and not once more with each other one."""
+    (tmp_path / "in").mkdir()
+    raw = film()
+    io.write(raw.assign(phase=raw["height"] * 1e9).assign(phase=lambda s: s["phase"].assign_attrs(units="rad")),
+             tmp_path / "in" / "film.zarr")  # fmt: skip
+    cleaned(tmp_path / "in", tmp_path / "out", order=Order("film", "all"))
+    done = [entry["step"] for entry in json.loads(io.read(tmp_path / "out" / "film.zarr").attrs["history"])]
+    assert done[1:] == ["junk", "flatten", "flatten", "scars", "scars", "drift"]
+    rows = table(tmp_path / "out")
+    assert [r["steps"] for r in rows] == ["junk,flatten,scars,drift"] * 2
+    assert (rows[0]["junk_frames"], rows[1]["junk_frames"]) == ("0", "")
+    cleaned(tmp_path / "in", tmp_path / "auto", order=Order())
+    assert table(tmp_path / "auto")[0]["steps"] == "junk,flatten,scars"
 
 
 # -- real commands ------------------------------------------------------------------------------------------------

@@ -119,11 +119,13 @@ def clean(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="A folder for the cleaned scans; for one file also its name.")
     ],
-    steps: Annotated[str, typer.Option(help="Steps in order, or the name of a chain. See docs/clean.md.")] = "",
+    steps: Annotated[
+        str | None, typer.Option(help="Steps in order, or the name of a chain; auto, if left out.")
+    ] = None,
     channel: Annotated[str, typer.Option("--channel", help="What is cleaned; 'all': every image channel.")] = "height",
     size: SizeOption = None,
     unit: Annotated[str | None, typer.Option(help="The unit of the numbers of arrays and pictures.")] = None,
-    suffix: Annotated[str, typer.Option(help="Of the files written into a folder: .zarr or .gwy.")] = ".zarr",
+    suffix: Annotated[str, typer.Option(help="Of the files written into a folder: .zarr, .nc, .gwy …")] = ".zarr",
     learned: Annotated[bool, typer.Option("--learned", help="A trained model in place of the steps.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Also replace what this did not write.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core, if left out.")] = None,
@@ -137,7 +139,7 @@ def clean(
     A file that cannot be cleaned stops nothing: OUT/summary.csv says what came of each, OUT/summary.html shows it.
     """
     from .. import io
-    from ..batch.clean_file import Order, chain_of, clean_one
+    from ..batch.clean_file import LEARNED, Order, clean_one, names_of
     from ..batch.clean_many import By, clean_many
 
     if learned and steps:
@@ -148,7 +150,8 @@ def clean(
         known = " or ".join(io.WRITTEN)
         raise typer.BadParameter(f"{suffix!r} is not written; use {known}", param_hint="--suffix")
     try:
-        chosen = chain_of("learned" if learned else steps)
+        chosen = LEARNED if learned else "auto" if steps is None else steps
+        names_of(chosen)
     except ScanError as error:
         raise typer.BadParameter(str(error), param_hint="--steps") from None
     order = Order(chosen, channel, _size(size), unit)

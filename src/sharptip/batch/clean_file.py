@@ -9,25 +9,27 @@ import shutil
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
-from .. import clean, io
-from ..clean import STEPS
-from ..core.errors import ChannelError, ModelError, ScaleError, ScanError, SharptipError, WriteError
+from .. import io
+from ..clean import STEPS, fitting, named
+from ..core.errors import ChannelError, ModelError, ScaleError, SharptipError, WriteError
 from ..core.history import steps as history
 from ..io.layout import Size
 from .journal import Record
 from .sources import fingerprint
 
 ALL = "all"  # instead of a channel's name: every image channel
-DEFAULT = "plane,rows,scars"
 LEARNED = "learned"  # instead of steps: a model
-MENDS = frozenset({"scars"})  # steps that change some spots, which are counted, and leave the rest
+MENDS = frozenset({"scars", "spikes"})  # steps that change some spots, which are counted, and leave the rest
+WHOLE = frozenset({"junk", "drift"})  # steps about all channels of a film, taken once, with the first of them
+KEEPS_ALL = (".zarr", ".nc", ".gwy")  # formats for every channel; into others goes the one that was cleaned
+_MARKS = ("mask", "disagree")  # images that say where something is
 _ACROSS = {"y", "x", "direction", "time", "z"}  # axes of images; with another one a channel is made of spectra
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # no other file can be written either
 
@@ -36,9 +38,12 @@ Step = Callable[..., xr.Dataset]
 
 @dataclass(frozen=True)
 class Order:
-    """What is done to every file. `size` and `unit` are for files that say none themselves."""
+    """What is done to every file.
 
-    steps: tuple[str, ...]
+    `steps` is a chain's name, or names with commas between; `size` and `unit` are for files that say none themselves.
+    """
+
+    steps: str = "auto"
     channel: str = "height"
     size: Size = None
     unit: str | None = None
@@ -58,27 +63,6 @@ def learned_step() -> Step:
     raise ModelError("no trained model for cleaning ships yet; leave --learned out")
 
 
-def chain_of(said: str) -> tuple[str, ...]:
-    """Names of steps from what a person writes: 'plane,rows', a chain's name, or '' for the default.
-
-    Raises ScanError that lists the names there are.
-    """
-    known = chains()
-    default = "auto" if "auto" in {*known, *STEPS} else DEFAULT
-    names = [s.strip() for s in (said or default).split(",") if s.strip()]
-    out = [step for name in names for step in known.get(name, (name,))]
-    for name in out or [""]:
-        if name not in STEPS and name != LEARNED:
-            there = ", ".join([*STEPS, *(c for c in known if c not in STEPS)])
-            raise ScanError(f"there is no step {name!r}; there are {there}")
-    return tuple(out)
-
-
-def chains() -> Mapping[str, Sequence[str]]:
-    """Chains of steps that have a name."""
-    return getattr(clean, "CHAINS", {})
-
-
 def clean_one(file: Path, out: Path, order: Order, overwrite: bool = False) -> None:
     """A single file to a place of its own. Raises the errors of reading, cleaning and writing."""
     if out.resolve() == file.resolve():
@@ -86,12 +70,22 @@ def clean_one(file: Path, out: Path, order: Order, overwrite: bool = False) -> N
     if out.exists() and not overwrite:
         raise WriteError(f"{out}: is there already; --overwrite replaces it")
     cleaned, _ = cleaned_scans(file, order)
-    io.write(cleaned[0] if len(cleaned) == 1 else cleaned, out)
+    _write(cleaned, out, order)
 
 
-def chain(names: Sequence[str]) -> list[tuple[str, Step]]:
-    """The steps by their names."""
-    return [(name, learned_step() if name == LEARNED else STEPS[name]) for name in names]
+def steps_for(scan: xr.Dataset, steps: str) -> list[tuple[str, Step]]:
+    """The steps that a scan goes through, with their names. Raises ScanError, and ModelError for a model not there."""
+    if steps == LEARNED:
+        return [(LEARNED, learned_step())]
+    return [(name, STEPS[name]) for name in fitting(scan, steps)]
+
+
+def names_of(steps: str) -> tuple[str, ...]:
+    """The names of the steps that every scan goes through. Errors as in `steps_for`."""
+    if steps == LEARNED:
+        learned_step()
+        return (LEARNED,)
+    return named(steps)
 
 
 def clean_file(order: Order, job: Job) -> Record:
@@ -105,7 +99,7 @@ def clean_file(order: Order, job: Job) -> Record:
         warnings.simplefilter("always")
         try:
             cleaned, record["rows"] = cleaned_scans(job.file, order)
-            _put(cleaned, job)
+            _put(cleaned, job, order)
             record |= {"status": "cleaned", "bytes": (fingerprint(job.target) or (0,))[0]}
         except Exception as error:  # not one file may stop the others, whatever is wrong with it or with us
             record |= _told(error, job)
@@ -125,12 +119,11 @@ def cleaned_scans(file: Path, order: Order) -> tuple[list[xr.Dataset], list[Reco
     chosen = [_channels(scan, order.channel) for scan in scans]
     if not any(chosen):
         raise ChannelError(_missing(scans, order.channel))
-    steps, out, rows = chain(order.steps), [], []
+    out, rows = [], []
     for scan, channels in zip(scans, chosen, strict=True):
-        for channel in channels:
-            scan, row = _through(scan.load(), channel, steps)
-            rows.append(row)
-        out.append(scan)
+        cleaned, told = _through(scan.load(), channels, order.steps) if channels else (scan, [])
+        out.append(cleaned)
+        rows += told
     return out, rows
 
 
@@ -148,7 +141,7 @@ def read(file: Path, order: Order) -> list[xr.Dataset]:
 def _channels(scan: xr.Dataset, wanted: str) -> list[str]:
     names = [
         str(name) for name, v in scan.data_vars.items()
-        if {"y", "x"} <= set(v.dims) <= _ACROSS and v.dtype.kind in "fiu" and name != "mask"
+        if {"y", "x"} <= set(v.dims) <= _ACROSS and v.dtype.kind in "fiu" and name not in _MARKS
     ]  # fmt: skip
     return names if wanted == ALL else [name for name in names if name == wanted]
 
@@ -166,15 +159,23 @@ def _missing(scans: list[xr.Dataset], wanted: str) -> str:
     return f"holds {what} over {', '.join(sorted(dims)) or 'nothing'} and no image; only images are cleaned"
 
 
-def _through(scan: xr.Dataset, channel: str, steps: list[tuple[str, Step]]) -> tuple[xr.Dataset, Record]:
-    raw, known = scan, len(history(scan))
-    changes: Record = {}
-    for name, step in steps:
-        before, scan = scan, step(scan, channel=channel)
-        changes |= _changed(name, before[channel], scan[channel])
-    rms = {"before_rms": _spread(raw[channel].values), "after_rms": _spread(scan[channel].values)}
-    done = ",".join(str(entry["step"]) for entry in history(scan)[known:])
-    return scan, {**_about(raw, channel), **rms, **changes, "steps": done}
+def _through(raw: xr.Dataset, channels: list[str], steps: str) -> tuple[xr.Dataset, list[Record]]:
+    """The scan after its steps, and a row of numbers for each of its channels."""
+    scan, known = raw, len(history(raw))
+    changes: dict[str, Record] = {channel: {} for channel in channels}
+    for name, step in steps_for(raw, steps):
+        for channel in channels[:1] if name in WHOLE else channels:
+            before, scan = scan, step(scan, channel=channel)
+            changes[channel] |= _changed(name, before, scan, channel)
+    done = ",".join(dict.fromkeys(str(entry["step"]) for entry in history(scan)[known:]))
+    rows = [
+        {
+            **_about(raw, channel), "before_rms": _spread(_images(raw, channel)),
+            "after_rms": _spread(_images(scan, channel)), **changes[channel], "steps": done,
+        }
+        for channel in channels
+    ]  # fmt: skip
+    return scan, rows
 
 
 def _about(scan: xr.Dataset, channel: str) -> Record:
@@ -195,36 +196,59 @@ def _extent(scan: xr.Dataset, axis: str) -> float | None:
     return _number(float(spacing) * len(values))
 
 
-def _changed(name: str, before: xr.DataArray, after: xr.DataArray) -> Record:
-    """The rms of what a step took off, and how many spots it mended; nothing for one that moves pixels."""
-    if before.dims != after.dims or before.shape != after.shape:
+def _changed(name: str, before: xr.Dataset, after: xr.Dataset, channel: str) -> Record:
+    """The spread of what a step took off, and how many spots it mended; of one for whole films, the junk it found."""
+    if name == "junk":
+        return {"junk_frames": int(np.nansum(after["junk"].values))}
+    if name in WHOLE or after[channel].dims != before[channel].dims or after[channel].shape != before[channel].shape:
         return {}
-    off = np.asarray(before.transpose(..., "y", "x").values, float) - after.transpose(..., "y", "x").values
-    out: Record = {f"{name}_rms": _spread(off)}
+    pairs = zip(_images(before, channel), _images(after, channel), strict=True)
+    out: Record = {f"{name}_rms": _spread(np.asarray(b, float) - a for b, a in pairs)}
     if name in MENDS:
-        from scipy.ndimage import label
-
-        spots = (np.isfinite(off) & (off != 0)).reshape(-1, *off.shape[-2:])
-        found = sum(int(label(image, np.ones((3, 3)))[1]) for image in spots if image.any())
-        out |= {name: found, f"{name}_pixels": int(spots.sum())}
+        pairs = zip(_images(before, channel), _images(after, channel), strict=True)
+        spots = [_spots(b, a) for b, a in pairs]
+        out |= {name: sum(n for n, _ in spots), f"{name}_pixels": sum(n for _, n in spots)}
     return out
 
 
-def _spread(values: np.ndarray) -> float | None:
-    """The rms about the mean, for the zero of a height is chance."""
-    finite = values[np.isfinite(values)]
-    return _number(float(finite.std(dtype=float))) if finite.size else None
+def _images(scan: xr.Dataset, channel: str) -> np.ndarray:
+    """Every image of a channel: (n, y, x)."""
+    values = scan[channel].variable.transpose(..., "y", "x").values
+    return values.reshape(-1, *values.shape[-2:])
+
+
+def _spots(before: np.ndarray, after: np.ndarray) -> tuple[int, int]:
+    """(spots that differ, their pixels) of two images."""
+    from scipy.ndimage import label
+
+    differ = (before != after) & np.isfinite(after)
+    return (int(label(differ, np.ones((3, 3)))[1]) if differ.any() else 0), int(differ.sum())
+
+
+def _spread(images: Iterable[np.ndarray]) -> float | None:
+    """The rms about each image's mean, for the zero of a height is chance."""
+    n, squares = 0, 0.0
+    for image in images:
+        finite = image[np.isfinite(image)].astype(float)
+        n += finite.size
+        squares += float(finite.var()) * finite.size if finite.size else 0.0
+    return _number(float(np.sqrt(squares / n))) if n else None
 
 
 def _number(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _put(scans: list[xr.Dataset], job: Job) -> None:
+def _write(scans: list[xr.Dataset], path: Path, order: Order) -> None:
+    only = None if path.suffix in KEEPS_ALL or order.channel == ALL else order.channel
+    io.write(scans[0] if len(scans) == 1 else scans, path, channel=only)
+
+
+def _put(scans: list[xr.Dataset], job: Job, order: Order) -> None:
     """Written in the draft folder first, then moved to its place in one step."""
     job.draft.mkdir(parents=True, exist_ok=True)
     written = job.draft / job.target.name
-    io.write(scans[0] if len(scans) == 1 else scans, written)
+    _write(scans, written, order)
     job.target.parent.mkdir(parents=True, exist_ok=True)
     if job.target.is_dir() and not job.target.is_symlink():
         os.replace(job.target, job.draft / "before")

@@ -17,7 +17,7 @@ from typing import Any
 from .. import __version__
 from ..core.errors import WriteError
 from . import sources as src
-from .clean_file import Job, Order, chain, clean_file
+from .clean_file import Job, Order, clean_file, names_of
 from .journal import NAME, Full, Journal, Record, digest
 from .summary import PAGE, TABLE, Outcome, printable, write_page, write_table
 from .workers import Died, cores, in_processes, on_cluster
@@ -67,7 +67,7 @@ def clean_many(
     Raises ReadError where there is nothing to clean, WriteError where nothing can be written, or nothing more: what was
     cleaned until then is whole and kept. KeyboardInterrupt leaves the table written and the work to go on with.
     """
-    chain(order.steps)  # a step that is not there is told before anything begins
+    names_of(order.steps)  # a step that is not there is told before anything begins
     out = Path(out).absolute()
     found = src.find(given, out)
     journal = Journal(out)
@@ -87,7 +87,8 @@ class _Batch:
         self.found, self.out, self.order, self.journal, self.say = found, out, order, journal, say
         self.begun, self.complaints = time.perf_counter(), 0
         self.drafts = out / DRAFTS
-        options = asdict(order) | {"suffix": suffix, "version": __version__}
+        steps = ",".join(names_of(order.steps))
+        options = asdict(order) | {"steps": steps, "suffix": suffix, "version": __version__}
         self.key = digest(options)
         self._compare(options)
         here = {str(file) for file in found.files}

@@ -16,7 +16,7 @@ import numpy as np
 from ..core.errors import SharptipError
 from ..core.files import write_text
 from ..core.units import say
-from .clean_file import LEARNED, MENDS, Order
+from .clean_file import Order
 from .journal import Record
 
 TABLE, PAGE = "summary.csv", "summary.html"
@@ -66,7 +66,7 @@ def printable(said: str) -> str:
 def write_table(outcome: Outcome) -> Path:
     """`summary.csv`; lengths and numbers of a channel are in SI units."""
     sheet = text.StringIO()
-    writer = csv.DictWriter(sheet, columns(outcome.order), restval="", extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(sheet, columns(outcome), restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for record in outcome.records:
         for row in record["rows"] or [{}]:
@@ -74,12 +74,11 @@ def write_table(outcome: Outcome) -> Path:
     return write_text(outcome.out / TABLE, printable(sheet.getvalue()))
 
 
-def columns(order: Order) -> list[str]:
-    steps = [c for name in order.steps for c in (f"{name}_rms", *([name, f"{name}_pixels"] if name in MENDS else []))]
-    return [
-        "file", "status", "reason", "format", "scan", "channel", "unit", "images", "lines", "columns", "height_m",
-        "width_m", "before_rms", "after_rms", *dict.fromkeys(steps), "steps", "seconds", "target", "notes",
-    ]  # fmt: skip
+def columns(outcome: Outcome) -> list[str]:
+    first = ["file", "status", "reason", "format", "scan", "channel", "unit", "images", "lines", "columns", "height_m",
+             "width_m", "before_rms", "after_rms"]  # fmt: skip
+    changes = [key for row in _rows(outcome) for key in row if key not in ("steps", *first)]
+    return [*first, *dict.fromkeys(changes), "steps", "seconds", "target", "notes"]
 
 
 def _of_file(record: Record) -> Record:
@@ -110,7 +109,7 @@ def write_page(outcome: Outcome, pictures: int) -> Path:
     if outcome.worked >= _TIMED:
         note = f"{outcome.worked} files in this run"
         facts.append(Fact("Speed", outcome.worked / outcome.seconds, unit="files/s", note=note))
-    sections = [Section("What was done", [Text(_done(outcome.order)), *_numbers(outcome)])]
+    sections = [Section("What was done", [Text(_done(outcome)), *_numbers(outcome)])]
     if outcome.left:
         sections.append(Section("What was left out, and why", _reasons(outcome)))
     if drawn := _pictures(outcome, pictures):
@@ -124,10 +123,12 @@ def write_page(outcome: Outcome, pictures: int) -> Path:
     return write(page, outcome.out / PAGE)
 
 
-def _done(order: Order) -> str:
-    what = "a trained model" if order.steps == (LEARNED,) else f"the steps {', '.join(order.steps)}"
-    which = "every image channel" if order.channel == "all" else f"the channel {order.channel!r}"
-    return f"{which[0].upper()}{which[1:]} of every scan went through {what}. The raw files are untouched."
+def _done(outcome: Outcome) -> str:
+    ways = dict.fromkeys(row["steps"] for row in _rows(outcome))
+    what = " or ".join(way.replace(",", ", ") for way in ways) or outcome.order.steps
+    channel = outcome.order.channel
+    which = "Every image channel" if channel == "all" else f"The channel {channel!r}"
+    return f"{which} of every scan went through the steps {what}. The raw files are untouched."
 
 
 def _numbers(outcome: Outcome) -> Iterator[Any]:
@@ -136,7 +137,7 @@ def _numbers(outcome: Outcome) -> Iterator[Any]:
 
     found: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     for row in _rows(outcome):
-        for step in _steps(outcome):
+        for step in row["steps"].split(","):
             if (value := row.get(f"{step}_rms")) is not None:
                 found[row["channel"], row["unit"], step].append(value)
     if not found:
@@ -149,7 +150,7 @@ def _numbers(outcome: Outcome) -> Iterator[Any]:
         ["step", "channel", "scans", "median", "5 %", "95 %"], rows,
         "What each step took off: rms about the mean of a scan, and how that spreads over the batch.",
     )  # fmt: skip
-    spots = [row[step] for row in _rows(outcome) for step in MENDS if step in row]
+    spots = [row["scars"] for row in _rows(outcome) if "scars" in row]
     if spots:
         yield Table(
             ["scars in a scan", "scans"],
@@ -157,10 +158,6 @@ def _numbers(outcome: Outcome) -> Iterator[Any]:
              ["10 and more", sum(n >= 10 for n in spots)]],
             "How many scars were mended.",
         )  # fmt: skip
-
-
-def _steps(outcome: Outcome) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(outcome.order.steps))
 
 
 def _rows(outcome: Outcome) -> Iterator[Record]:

@@ -56,13 +56,16 @@ def named(steps: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def run(scan: xr.Dataset, steps: str | Sequence[str] = "auto", *, channel: str = "height") -> xr.Dataset:
-    """The scan after every step in order. In a film, "auto" also marks the junk frames.
+    """The scan after every step in order, as `fitting` lists them.
 
     Raises ScanError for a step that is not there, and whatever the steps raise.
     """
-    names = named(steps)
-    if steps == "auto" and "time" in scan.dims:
-        names = ("junk", *names)
-    for name in names:
+    for name in fitting(scan, steps):
         scan = STEPS[name](scan, channel=channel)
     return scan
+
+
+def fitting(scan: xr.Dataset, steps: str | Sequence[str] = "auto") -> tuple[str, ...]:
+    """The names of the steps for this scan: in a film, "auto" also marks the junk frames. Errors as in `named`."""
+    names = named(steps)
+    return ("junk", *names) if steps == "auto" and "time" in scan.dims else names
