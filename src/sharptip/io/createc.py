@@ -46,7 +46,8 @@ def read(path: Path) -> list[Grid]:
     facts = facts_of(header)
     nx, ny = count(facts["Num.X"], "Num.X"), count(facts["Num.Y"], "Num.Y")
     planes = _planes(data[:11], body, facts, (ny, nx))
-    n, ways = len(planes), 2 if _whole(facts, "Scanmode", "ScanXMode") == 2 and len(planes) % 2 == 0 else 1
+    n = len(planes)
+    ways = 2 if _whole(facts, "Scanmode", "ScanXMode") == 2 and n % 2 == 0 and len(_bits(facts)) != n else 1
     lines = _lines(facts, planes)
     recorded = []
     for i, plane in enumerate(planes):
@@ -121,11 +122,15 @@ def _lines(facts: dict[str, str], planes: np.ndarray) -> int:
 
 def _bit(facts: dict[str, str], place: int, n: int) -> int | None:
     """Which signal the plane at a place is: its bit in Channelselectval; without, the first two are known."""
-    selected = _whole(facts, "Channelselectval") or 0
-    bits = [b for b in range(32) if selected >> b & 1]
+    bits = _bits(facts)
     if len(bits) == n:
         return bits[place]
     return place if place in _NAMES else None
+
+
+def _bits(facts: dict[str, str]) -> list[int]:
+    selected = _whole(facts, "Channelselectval") or 0
+    return [b for b in range(32) if selected >> b & 1]
 
 
 def _channel(bit: int | None, values: np.ndarray, facts: dict[str, str], kind: bytes) -> Channel:
