@@ -153,9 +153,9 @@ def test_a_spectrum_over_something_else(swept: str, axis: str, tmp_path: Path) -
 def test_what_nobody_has_a_unit_for_keeps_the_vendor_s(tmp_path: Path) -> None:
     made.spectrum(tmp_path / "a.dat")
     whole = (tmp_path / "a.dat").read_bytes()
-    (tmp_path / "a.dat").write_bytes(whole.replace(b"LI Demod 1 X (A)", b"Current PSD (A/sqrt(Hz))"))
+    (tmp_path / "a.dat").write_bytes(whole.replace(b"LI Demod 1 X (A)", b"Current PSD (A/grit(Hz))"))
     noise = sharptip.read(tmp_path / "a.dat")["current_2"]
-    assert (noise.attrs["units"], noise.attrs["vendor_units"]) == ("arb", "A/sqrt(Hz)")
+    assert (noise.attrs["units"], noise.attrs["vendor_units"]) == ("arb", "A/grit(Hz)")
 
 
 def test_a_history_has_the_time_that_its_sample_period_says(tmp_path: Path) -> None:
