@@ -185,8 +185,8 @@ def test_nanonispy2_reads_the_real_grid_the_same() -> None:
     scan = sharptip.read(real(*GRID))
     names = {
         "current": "Current (A)",
-        "lockinx": "LockinX (V)",
-        "lockiny": "LockinY (V)",
+        "lockin_x": "LockinX (V)",
+        "lockin_y": "LockinY (V)",
         "bias_recorded": "Bias_m (V)",
     }
     for ours, theirs in names.items():
