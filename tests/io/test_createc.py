@@ -67,7 +67,9 @@ def test_lines_that_were_not_scanned_are_nan(tmp_path: Path) -> None:
 
 def test_one_way_and_signals_nobody_names(tmp_path: Path) -> None:
     made.image(tmp_path / "a.dat", ways=1, selected=0b111111)
+    made.image(tmp_path / "b.dat", ways=2, selected=0b111111)
     scan = sharptip.read(tmp_path / "a.dat")
+    assert list(sharptip.read(tmp_path / "b.dat").data_vars) == list(scan.data_vars), "all six are selected: one way"
     assert list(scan.data_vars) == ["height", "current", *(f"channel_bit_{k}" for k in range(2, 6))]
     assert scan["channel_bit_5"].attrs["units"] == "arb"
     np.testing.assert_array_equal(scan["channel_bit_5"], made.planes()[5])

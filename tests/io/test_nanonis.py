@@ -150,6 +150,14 @@ def test_a_spectrum_over_something_else(swept: str, axis: str, tmp_path: Path) -
     np.testing.assert_allclose(scan[axis], made.BIAS, rtol=1e-7)
 
 
+def test_what_nobody_has_a_unit_for_keeps_the_vendor_s(tmp_path: Path) -> None:
+    made.spectrum(tmp_path / "a.dat")
+    whole = (tmp_path / "a.dat").read_bytes()
+    (tmp_path / "a.dat").write_bytes(whole.replace(b"LI Demod 1 X (A)", b"Current PSD (A/grit(Hz))"))
+    noise = sharptip.read(tmp_path / "a.dat")["current_2"]
+    assert (noise.attrs["units"], noise.attrs["vendor_units"]) == ("arb", "A/grit(Hz)")
+
+
 def test_a_history_has_the_time_that_its_sample_period_says(tmp_path: Path) -> None:
     made.spectrum(tmp_path / "a.dat", "Output 3 (V)", "History Data", "Sample Period (ms)\t20.0\t\r\n")
     scan = sharptip.read(tmp_path / "a.dat")
@@ -177,8 +185,8 @@ def test_nanonispy2_reads_the_real_grid_the_same() -> None:
     scan = sharptip.read(real(*GRID))
     names = {
         "current": "Current (A)",
-        "lockinx": "LockinX (V)",
-        "lockiny": "LockinY (V)",
+        "lockin_x": "LockinX (V)",
+        "lockin_y": "LockinY (V)",
         "bias_recorded": "Bias_m (V)",
     }
     for ours, theirs in names.items():

@@ -83,6 +83,8 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (r"deflection|vertical", "deflection"),
     (r"ampl|^mag$|^r$", "amplitude"),
     (r"freq", "frequency"),
+    (r"^lock-?in ?x$", "lockin_x"),
+    (r"^lock-?in ?y$", "lockin_y"),
     (r"^bias|bias voltage", "bias"),
     (r"di/dv|conductance", "conductance"),
     (r"temperature", "temperature"),

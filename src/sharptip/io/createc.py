@@ -43,10 +43,11 @@ def detect(head: bytes, path: Path) -> bool:
 def read(path: Path) -> list[Grid]:
     data = path.read_bytes()
     header, body = _parts(data)
-    facts = _facts(header)
+    facts = facts_of(header)
     nx, ny = count(facts["Num.X"], "Num.X"), count(facts["Num.Y"], "Num.Y")
     planes = _planes(data[:11], body, facts, (ny, nx))
-    n, ways = len(planes), 2 if _whole(facts, "Scanmode", "ScanXMode") == 2 and len(planes) % 2 == 0 else 1
+    n = len(planes)
+    ways = 2 if _whole(facts, "Scanmode", "ScanXMode") == 2 and n % 2 == 0 and len(_bits(facts)) != n else 1
     lines = _lines(facts, planes)
     recorded = []
     for i, plane in enumerate(planes):
@@ -73,7 +74,7 @@ def _parts(data: bytes) -> tuple[str, bytes]:
     return text(data[:end].rstrip(b"\0")), data[start:]
 
 
-def _facts(header: str) -> dict[str, str]:
+def facts_of(header: str) -> dict[str, str]:
     """Value by either of the names that a line gives it; the first line that has a name counts."""
     facts: dict[str, str] = {}
     for line in header.splitlines():
@@ -121,22 +122,24 @@ def _lines(facts: dict[str, str], planes: np.ndarray) -> int:
 
 def _bit(facts: dict[str, str], place: int, n: int) -> int | None:
     """Which signal the plane at a place is: its bit in Channelselectval; without, the first two are known."""
-    selected = _whole(facts, "Channelselectval") or 0
-    bits = [b for b in range(32) if selected >> b & 1]
+    bits = _bits(facts)
     if len(bits) == n:
         return bits[place]
     return place if place in _NAMES else None
 
 
+def _bits(facts: dict[str, str]) -> list[int]:
+    selected = _whole(facts, "Channelselectval") or 0
+    return [b for b in range(32) if selected >> b & 1]
+
+
 def _channel(bit: int | None, values: np.ndarray, facts: dict[str, str], kind: bytes) -> Channel:
     """Counts made heights and currents; what no gain in the header explains stays as counts."""
-    volts = _volts(facts, kind)
-    if bit == 0 and volts and {"GainZ", "ZPiezoconst"} <= set(facts):
-        factor = np.float64(volts) * finite(facts["GainZ"], "GainZ") * finite(facts["ZPiezoconst"], "ZPiezoconst")
-        return replace(Channel.from_vendor(_NAMES[0], values * factor, "Å"), attrs={"vendor_units": "DAC"})
-    if bit == 1 and volts and "Gainpreamp" in facts:
-        values = values * np.float64(volts / 10.0 ** finite(facts["Gainpreamp"], "Gainpreamp"))
-        return replace(Channel.from_vendor(_NAMES[1], values, "A"), attrs={"vendor_units": "DAC"})
+    per_count = volts(facts, kind)
+    factors = {0: metres(facts, per_count), 1: amperes(facts, per_count)}
+    if bit in _NAMES and (factor := factors[bit]) is not None:
+        made = Channel.from_vendor(_NAMES[bit], values * np.float64(factor), "m" if bit == 0 else "A")
+        return replace(made, attrs={"vendor_units": "DAC"})
     if bit == 7 and _whole(facts, "PLLOn"):
         return Channel.from_vendor(_PLL[7], values, "Hz")
     names = _NAMES | (_PLL if _whole(facts, "PLLOn") else {})
@@ -144,7 +147,21 @@ def _channel(bit: int | None, values: np.ndarray, facts: dict[str, str], kind: b
     return Channel.from_vendor(name, values, "DAC")
 
 
-def _volts(facts: dict[str, str], kind: bytes) -> float | None:
+def metres(facts: dict[str, str], per_count: float | None) -> float | None:
+    """Metres of height per count, of converters that make `per_count` volts; None where the header does not tell."""
+    if per_count is None or not {"GainZ", "ZPiezoconst"} <= set(facts):
+        return None
+    return per_count * finite(facts["GainZ"], "GainZ") * finite(facts["ZPiezoconst"], "ZPiezoconst") * 1e-10
+
+
+def amperes(facts: dict[str, str], per_count: float | None) -> float | None:
+    """Amperes per count; None where the header does not tell."""
+    if per_count is None or "Gainpreamp" not in facts:
+        return None
+    return float(per_count / 10.0 ** finite(facts["Gainpreamp"], "Gainpreamp"))
+
+
+def volts(facts: dict[str, str], kind: bytes = b"") -> float | None:
     """Volts per count, None where nothing tells how many bits the converter has."""
     if said := re.search(r"(\d+) ?bit", facts.get("DAC-Type", "")):
         bits = count(said[1], "DAC-Type")
@@ -164,9 +181,11 @@ def _length(facts: dict[str, str], axis: str, n: int, kind: bytes) -> float:
     """Metres along an axis: as the header says, or steps times what the scanner makes of one."""
     if f"Length {axis}[A]" in facts:
         return positive(facts[f"Length {axis}[A]"], f"Length {axis}[A]") * 1e-10
-    upper, volts = axis.upper(), _volts(facts, kind)
+    upper, per_count = axis.upper(), volts(facts, kind)
     piezo = facts.get(f"{upper}piezoconst") or facts.get(f"{upper}Piezoconst")
-    if volts is None or piezo is None:
+    if per_count is None or piezo is None:
         raise ReadError(f"the header says neither Length {axis}[A] nor the piezo constant; it is damaged")
     steps = abs(finite(facts[f"Delta {upper}"], f"Delta {upper}")) * n
-    return steps * volts * positive(facts[f"Gain{upper}"], f"Gain{upper}") * positive(piezo, "piezo constant") * 1e-10
+    return (
+        steps * per_count * positive(facts[f"Gain{upper}"], f"Gain{upper}") * positive(piezo, "piezo constant") * 1e-10
+    )

@@ -31,6 +31,7 @@ NEEDS_SIZE = True  # a channel without a lateral unit has no physical size
 MAGIC = b"GWYP"
 _ATOMS = {"b": "<B", "c": "<b", "i": "<i", "q": "<q", "d": "<d", "f": "<f"}
 _ARRAYS = {"C": "i1", "I": "<i4", "Q": "<i8", "D": "<f8", "F": "<f4"}
+_GLIB = {16: "c", 20: "b", 24: "i", 40: "q", 60: "d", 64: "s", 80: "o"}  # types in the containers of Gwyddion 1
 _DEEPEST = 32  # objects within objects; a container with fields and their units is 3 deep
 
 
@@ -50,9 +51,19 @@ def read(path: Path, *, size: Size = None, channel: str | None = None, unit: str
     data = path.read_bytes()
     if not data.startswith(MAGIC):
         raise ReadError("it does not begin with GWYP")
-    container, end = _object(data, 4, 0)
+    return images(unpack(data), path, size)
+
+
+def unpack(data: bytes, old: bool = False) -> Object:
+    """The container behind the four letters; old: as Gwyddion 1 wrote it."""
+    container, end = _object(data, 4, 0, old)
     if end != len(data):
         raise ReadError(f"the container ends at byte {end} of {len(data)}; the file is damaged")
+    return container
+
+
+def images(container: Object, path: Path, size: Size) -> list[Grid]:
+    """The images of a container, those of the same size together."""
     fields = {int(m[1]): o for key, o in container.items() if (m := re.fullmatch(r"/(\d+)/data", key)) and _field(o)}
     if not fields:
         raise ReadError("the container holds no image channel (no /0/data)")
@@ -127,7 +138,7 @@ def _facts(value: object) -> object:
     return [_facts(v) for v in value] if isinstance(value, list) else value
 
 
-def _object(data: bytes, at: int, depth: int) -> tuple[Object, int]:
+def _object(data: bytes, at: int, depth: int, old: bool) -> tuple[Object, int]:
     if depth > _DEEPEST:
         raise ReadError("objects are nested deeper than any Gwyddion file; the file is damaged")
     kind, at = _string(data, at, len(data))
@@ -138,23 +149,28 @@ def _object(data: bytes, at: int, depth: int) -> tuple[Object, int]:
         raise ReadError(f"object {kind[:40]!r} needs {size} bytes from byte {at}, but the file ends at {len(data)}")
     out = Object(kind)
     while at < end:
+        letter = ""
+        if old and kind == "GwyContainer":  # the type is a number of GLib's and comes before the name
+            letter, at = _GLIB.get(struct.unpack_from("<I", data, at)[0], "?"), at + 4
         name, at = _string(data, at, end)
         if at >= end:
             raise ReadError(f"component {name[:40]!r} has no value; the file is damaged")
-        out[name], at = _value(data, at + 1, chr(data[at]), depth, name)
+        if not letter:
+            letter, at = chr(data[at]), at + 1
+        out[name], at = _value(data, at, letter, depth, name, old)
         if at > end:
             raise ReadError(f"component {name[:40]!r} reaches beyond its object; the file is damaged")
     return out, end
 
 
-def _value(data: bytes, at: int, kind: str, depth: int, name: str) -> tuple[Any, int]:
+def _value(data: bytes, at: int, kind: str, depth: int, name: str, old: bool) -> tuple[Any, int]:
     if kind in _ATOMS:
         (value,) = struct.unpack_from(_ATOMS[kind], data, at)
         return (bool(value) if kind == "b" else value), at + struct.calcsize(_ATOMS[kind])
     if kind == "s":
         return _string(data, at, len(data))
     if kind == "o":
-        return _object(data, at, depth + 1)
+        return _object(data, at, depth + 1, old)
     if kind not in _ARRAYS and kind not in "SO":
         raise ReadError(f"component {name[:40]!r} has the unknown type {kind!r}; the file is damaged")
     (n,) = struct.unpack_from("<I", data, at)
@@ -166,7 +182,7 @@ def _value(data: bytes, at: int, kind: str, depth: int, name: str) -> tuple[Any,
         raise ReadError(f"component {name[:40]!r} is said to have {n} items; the file is damaged")
     items = []
     for _ in range(n):
-        item, at = _string(data, at, len(data)) if kind == "S" else _object(data, at, depth + 1)
+        item, at = _string(data, at, len(data)) if kind == "S" else _object(data, at, depth + 1, old)
         items.append(item)
     return items, at
 

@@ -19,7 +19,7 @@ from ..core.lazy import Lazy
 from ..core.units import to_si
 
 _TAG = re.compile(r"\s*\[([^\[\]]*)\]")
-_UNIT = re.compile(r"\s*\(([^()]*)\)\s*$")
+_UNIT = re.compile(r"\s*\(((?:[^()]|\([^()]*\))*)\)\s*$")  # also (A/sqrt(Hz))
 _PLACES = {"X": "tip_x", "Y": "tip_y", "Z": "height"}  # where the tip is, when nothing else is said
 _SWEPT = {"m": "distance", "Hz": "frequency", "s": "time"}  # unit of what is swept → the axis it makes
 

@@ -68,7 +68,7 @@ def grid(
         'Start time="01.02.2020 03:04:05"',
         'End time="01.02.2020 03:24:05"',
         "User=",
-        'Comment="made...."',  # of a length for which no test cuts the file between points: that is a stopped grid
+        f'Comment="made{37 * "."}"',  # so long that no test cuts the file between points: that is a stopped grid
         "Bias>Bias (V)=5E-1",
         ":HEADER_END:\r\n",
     ]
