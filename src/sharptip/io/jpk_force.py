@@ -234,17 +234,16 @@ def _of_curves(name: str, unit: str, vendor: str, values: np.ndarray | Lazy) -> 
 def _signals(curves: Curves) -> list[Channel]:
     """Every channel that was recorded; the vertical deflection as such and, where it is calibrated, as force."""
     found = curves.channels or {}
-    names = {
-        next(v for v in vendors if v in found): name for name, vendors in _ROLES.items() if set(vendors) & set(found)
-    }
+    best = {name: next((v for v in vendors if v in found), "") for name, vendors in _ROLES.items()}
+    names = {vendor: name for name, vendor in best.items()}
     out = []
-    for vendor, coding in found.items():
-        slots = [coding.default]
+    for vendor, how in found.items():
+        slots = [how.default]
         if vendor == _DEFLECTION:
-            slots = [next((s for s, line in coding.slots.items() if line.unit == "m"), next(iter(coding.slots)))]
-            slots += [s for s, line in coding.slots.items() if line.unit == "N"][:1]
+            slots = [next((s for s, line in how.slots.items() if line.unit == "m"), next(iter(how.slots)))]
+            slots += [s for s, line in how.slots.items() if line.unit == "N"][:1]
         for slot in slots:
-            unit = coding.slots[slot].unit
+            unit = how.slots[slot].unit
             name = "force" if unit == "N" and vendor == _DEFLECTION else names.get(vendor) or _own_name(vendor)
             lazy = Lazy((len(curves.roots), curves.longest), np.dtype(float), partial(_samples, curves, vendor, slot))
             made = Channel.from_vendor(vendor, lazy, unit, ("curve", "sample"))
