@@ -224,6 +224,15 @@ def test_a_large_picture_before_everything_else_hides_nothing(tmp_path: Path) ->
     assert sharptip.io.describe(path)["format"] == "jpk_force"
 
 
+def test_a_picture_that_is_not_understood_costs_no_curve(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpk-force-map"
+    made.force_map(path)
+    rewritten(path, "data-image.jpk-qi-image", lambda c: b"another kind of picture")
+    scan = sharptip.read(path)
+    assert "data-image.jpk-qi-image" in json.loads(scan.attrs["unread"])[0]
+    assert np.isfinite(scan["force"].isel(curve=0)).all()
+
+
 def test_encoders_and_computed_numbers() -> None:
     scale = {"scaling.type": "linear", "scaling.offset": "1", "scaling.multiplier": "2", "scaling.unit.unit": "V"}
     for kind, encoder, dtype in (

@@ -26,7 +26,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ..core.errors import ReadError
-from ..core.grid import Axis, Channel, Grid, unique
+from ..core.grid import Axis, Channel, Grid, checked, unique
 from ..core.lazy import Lazy, Load
 from ..core.names import UNITS
 from . import jpk
@@ -86,20 +86,26 @@ def _names(head: bytes) -> Iterator[bytes]:
 
 def read(path: Path) -> list[Grid]:
     members = archive(path)
-    grids = [grid for name in _IMAGES if name in members for grid in _image(members, name)]
     with path.open("rb") as file:
+        images, unread = _images(members, file)
         curves = _curves(members, file)
-        if not curves.roots and not grids:
+        if not curves.roots:
             raise ReadError("the archive holds no segment of a force curve")
-        if curves.roots:
-            grids.insert(0, _grid(curves, file))
-    return grids
+        grid = _grid(curves, file)
+    return [replace(grid, attrs={**grid.attrs, **unread}), *images]
 
 
-def _image(members: Archive, name: str) -> list[Grid]:
-    with members.path.open("rb") as file:
-        data = members.read(file, name)
-    return [jpk.image(data, f"{members.path.stem}_image")]
+def _images(members: Archive, file: BinaryIO) -> tuple[list[Grid], dict[str, object]]:
+    """The images within, and which of them are not understood: the curves are not lost for that."""
+    found, unread = [], []
+    for name in _IMAGES:
+        if name in members:
+            data = members.read(file, name)
+            try:
+                found.append(checked(jpk.image(data, f"{members.path.stem}_image"), name))
+            except (ReadError, LookupError, ValueError, struct.error) as error:
+                unread.append(f"{name}: {error}")
+    return found, {"unread": json.dumps(unread)} if unread else {}
 
 
 @dataclass(frozen=True)
