@@ -26,7 +26,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ..core.errors import ReadError
-from ..core.grid import Axis, Channel, Grid, unique
+from ..core.grid import Axis, Channel, Grid, checked, unique
 from ..core.lazy import Lazy, Load
 from ..core.names import UNITS
 from . import jpk
@@ -86,20 +86,26 @@ def _names(head: bytes) -> Iterator[bytes]:
 
 def read(path: Path) -> list[Grid]:
     members = archive(path)
-    grids = [grid for name in _IMAGES if name in members for grid in _image(members, name)]
     with path.open("rb") as file:
+        images, unread = _images(members, file)
         curves = _curves(members, file)
-        if not curves.roots and not grids:
+        if not curves.roots:
             raise ReadError("the archive holds no segment of a force curve")
-        if curves.roots:
-            grids.insert(0, _grid(curves, file))
-    return grids
+        grid = _grid(curves, file)
+    return [replace(grid, attrs={**grid.attrs, **unread}), *images]
 
 
-def _image(members: Archive, name: str) -> list[Grid]:
-    with members.path.open("rb") as file:
-        data = members.read(file, name)
-    return [jpk.image(data, f"{members.path.stem}_image")]
+def _images(members: Archive, file: BinaryIO) -> tuple[list[Grid], dict[str, object]]:
+    """The images within, and which of them are not understood: the curves are not lost for that."""
+    found, unread = [], []
+    for name in _IMAGES:
+        if name in members:
+            data = members.read(file, name)
+            try:
+                found.append(checked(jpk.image(data, f"{members.path.stem}_image"), name))
+            except (ReadError, LookupError, ValueError, struct.error) as error:
+                unread.append(f"{name}: {error}")
+    return found, {"unread": json.dumps(unread)} if unread else {}
 
 
 @dataclass(frozen=True)
@@ -234,17 +240,16 @@ def _of_curves(name: str, unit: str, vendor: str, values: np.ndarray | Lazy) -> 
 def _signals(curves: Curves) -> list[Channel]:
     """Every channel that was recorded; the vertical deflection as such and, where it is calibrated, as force."""
     found = curves.channels or {}
-    names = {
-        next(v for v in vendors if v in found): name for name, vendors in _ROLES.items() if set(vendors) & set(found)
-    }
+    best = {name: next((v for v in vendors if v in found), "") for name, vendors in _ROLES.items()}
+    names = {vendor: name for name, vendor in best.items()}
     out = []
-    for vendor, coding in found.items():
-        slots = [coding.default]
+    for vendor, how in found.items():
+        slots = [how.default]
         if vendor == _DEFLECTION:
-            slots = [next((s for s, line in coding.slots.items() if line.unit == "m"), next(iter(coding.slots)))]
-            slots += [s for s, line in coding.slots.items() if line.unit == "N"][:1]
+            slots = [next((s for s, line in how.slots.items() if line.unit == "m"), next(iter(how.slots)))]
+            slots += [s for s, line in how.slots.items() if line.unit == "N"][:1]
         for slot in slots:
-            unit = coding.slots[slot].unit
+            unit = how.slots[slot].unit
             name = "force" if unit == "N" and vendor == _DEFLECTION else names.get(vendor) or _own_name(vendor)
             lazy = Lazy((len(curves.roots), curves.longest), np.dtype(float), partial(_samples, curves, vendor, slot))
             made = Channel.from_vendor(vendor, lazy, unit, ("curve", "sample"))

@@ -8,6 +8,7 @@ in `meta-data/start-times`, in milliseconds; they are read one at a time, as the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -64,13 +65,13 @@ def _film(film: Any, path: Path, name: str) -> Grid:
     shape = count(grid["jlength"], "grid.jlength"), count(grid["ilength"], "grid.ilength")
     size = positive(grid["vlength"], "grid.vlength"), positive(grid["ulength"], "grid.ulength")
     flip = facts.get("position-pattern.grid.reflect") != "true"
-    groups = [film[key] for key in sorted(film) if key.startswith("Channel_")]
+    groups = {film[key]: _facts(film[key]) for key in sorted(film) if key.startswith("Channel_")}
     frames = _frames(groups, shape, path)
     channels = [_channel(path, *one, frames, shape, flip) for one in _recorded(groups)]
     axes = {"time": Axis(_starts(film, frames), "s"), **image_axes(shape, *size)}
     if any("direction" in c.dims for c in channels):
         axes["direction"] = Axis(np.array(["forward", "backward"]), "1")
-    header = {"/": _facts(film.file), film.name: facts, **{group.name: _facts(group) for group in groups}}
+    header = {"/": _facts(film.file), film.name: facts, **{group.name: said for group, said in groups.items()}}
     slow = {"topDown": "down", "bottomUp": "up"}.get(facts.get("motion", ""))
     attrs = {"start_time": facts.get("start-time", ""), **({"slow_direction": slow} if slow else {})}
     return Grid(name, unique(channels + _settings(film, frames)), axes, header, attrs)
@@ -94,7 +95,7 @@ def _data(group: Any) -> Any:
     return found[0]
 
 
-def _frames(groups: list[Any], shape: tuple[int, int], path: Path) -> int:
+def _frames(groups: Mapping[Any, Facts], shape: tuple[int, int], path: Path) -> int:
     """How many frames there are: as many in every channel, each of the size of the grid."""
     shapes = {_data(group).shape for group in groups}
     if len(shapes) != 1 or len(told := shapes.pop()) != 2 or told[0] != shape[0] * shape[1] or told[1] < 1:
@@ -104,11 +105,10 @@ def _frames(groups: list[Any], shape: tuple[int, int], path: Path) -> int:
     return int(told[1])
 
 
-def _recorded(groups: list[Any]) -> list[tuple[str, Recorded]]:
+def _recorded(groups: Mapping[Any, Facts]) -> list[tuple[str, Recorded]]:
     """(vendor's name, what was recorded of it) in the file's order; both directions of a channel together."""
     out: dict[str, tuple[str, Recorded]] = {}
-    for group in groups:
-        facts = _facts(group)
+    for group, facts in groups.items():
         vendor = facts.get("channel.fancy-name") or facts["channel.name"]
         first = line(facts, "encoder.", vendor)
         if first is None:

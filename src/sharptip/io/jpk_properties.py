@@ -21,6 +21,9 @@ from .layout import finite, text
 Facts = dict[str, str]
 
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
+# Nearly all lines are `key=value` without an escape, and a map has tens of thousands of headers.
+_SIMPLE = re.compile(r"^([\w.*-]+)=((?! )[^\\\r\n]*)\r?$", re.MULTILINE)
+_OTHERS = re.compile(r"^(?![\w.*-]+=(?! )[^\\\r\n]*\r?$).+$", re.MULTILINE)
 _NAMED = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 _LINE = re.compile(r"((?:[^\\=:\s]|\\.)*)[ \t\f]*[=:]?[ \t\f]*(.*)")
 _WIDTHS = {"short": 2, "integer": 4, "long": 8, "float": 4, "double": 8}
@@ -33,13 +36,12 @@ def parse(raw: bytes) -> Facts:
     >>> parse(b"#Wed\\nunit=\\\\u00B5m\\n a : 1 \\\\\\n  2")
     {'unit': 'µm', 'a': '1 2'}
     """
-    lines = text(raw)
-    if "\\" not in lines:  # nearly all headers of curves, of which a map has tens of thousands
-        return dict(line.split("=", 1) for line in lines.splitlines() if "=" in line and line[0] not in "#!")
-    facts = {}
-    for line in re.sub(r"(?<!\\)((?:\\\\)*)\\\r?\n[ \t\f]*", r"\1", lines).splitlines():
-        line = line.lstrip()
-        if line and line[0] not in "#!" and (match := _LINE.fullmatch(line)):
+    whole = text(raw)
+    if "\\\n" in whole or "\\\r" in whole:  # lines that go on in the next one
+        whole = re.sub(r"(?<!\\)((?:\\\\)*)\\\r?\n[ \t\f]*", r"\1", whole)
+    facts = dict(_SIMPLE.findall(whole))
+    for line in _OTHERS.findall(whole):
+        if (line := line.lstrip().rstrip("\r")) and line[0] not in "#!" and (match := _LINE.fullmatch(line)):
             facts[_plain(match[1])] = _plain(match[2])
     return facts
 
@@ -75,18 +77,21 @@ def by_number(facts: Facts) -> dict[str, Facts]:
 
 @dataclass(frozen=True)
 class Scale:
-    """A straight line from stored numbers to `unit`."""
+    """The way from stored numbers to `unit`: straight lines (multiplier, offset), one after the other.
 
-    multiplier: float
-    offset: float
+    They are not made into one, since heights near zero would lose the digits that the offsets cancel.
+    """
+
+    lines: tuple[tuple[float, float], ...]
     unit: str
 
     def then(self, next: Scale) -> Scale:
-        """This line, and another one of its values."""
-        return Scale(self.multiplier * next.multiplier, self.offset * next.multiplier + next.offset, next.unit)
+        return Scale(self.lines + next.lines, next.unit)
 
     def of(self, stored: np.ndarray) -> np.ndarray:
-        return stored * np.float64(self.multiplier) + self.offset
+        for multiplier, offset in self.lines:
+            stored = stored * np.float64(multiplier) + offset
+        return np.asarray(stored, float)
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,7 @@ def coding(facts: Mapping[str, str], what: str) -> Coding:
         dtype = f">{letter}{_WIDTHS[kind[1]]}"
     if encoder and (first := line(data, "encoder.", what)) is None:
         raise ReadError(f"{what} is encoded by {data.get('encoder.scaling.type')!r}, which is not known")
-    raw = first if encoder else Scale(1.0, 0.0, data.get("unit.unit", ""))
+    raw = first if encoder else Scale((), data.get("unit.unit", ""))
     return Coding(dtype, *slots(under(facts, "conversion-set."), raw, what))
 
 
@@ -124,7 +129,7 @@ def slots(
     (volts of an encoder, for example) stands in, with its own unit.
     """
     base = facts.get("conversions.base", "")
-    lines, factors = {base: first or Scale(1.0, 0.0, "")}, dict[tuple[str, str], float]()
+    lines, factors = {base: first or Scale((), "")}, dict[tuple[str, str], float]()
     waiting = {name: facts.get(f"conversion.{name}.base-calibration-slot", base)
                for name in facts.get("conversions.list", "").split()
                if facts.get(f"conversion.{name}.defined") == "true"}  # fmt: skip
@@ -134,7 +139,7 @@ def slots(
             own = line(facts, f"conversion.{name}.", what)
             if own is not None and name not in lines:
                 lines[name] = lines[on].then(own)
-                factors[name, on] = own.multiplier
+                factors[name, on] = own.lines[0][0]
     default = facts.get("conversions.default", base)
     return lines, default if default in lines else base, factors
 
@@ -145,4 +150,4 @@ def line(facts: Mapping[str, str], prefix: str, what: str) -> Scale | None:
     if (said.get("type"), said.get("style", "offsetmultiplier")) != ("linear", "offsetmultiplier"):
         return None
     multiplier, offset = finite(said["multiplier"], f"a multiplier of {what}"), finite(said["offset"], "an offset")
-    return Scale(multiplier, offset, said.get("unit.unit", ""))
+    return Scale(((multiplier, offset),), said.get("unit.unit", ""))

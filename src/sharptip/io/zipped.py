@@ -29,9 +29,10 @@ RATIO = 1032  # deflate packs no stretch of bytes tighter than this
 
 @dataclass(frozen=True)
 class Archive:
-    """The members of a ZIP file. `places` leads from a name to its entry in the central directory."""
+    """The members of a ZIP file, which end at byte `end`. `places`: from a name to its entry in the directory."""
 
     path: Path
+    end: int
     directory: bytes
     places: dict[str, int]
 
@@ -85,7 +86,7 @@ class Archive:
             size, packed, place = self._wide(at + 46 + names, extra, size, packed, place)
         if flags & _ENCRYPTED or method not in (_STORED, _DEFLATED):
             raise ReadError(f"the member {name!r} is encrypted or packed by method {method}; unpack the archive first")
-        if size > MOST or size > packed * (RATIO if method else 1) + 64:
+        if size > MOST or size > packed * (RATIO if method else 1) + 64 or place + packed > self.end:
             raise ReadError(f"the member {name!r} claims {size} bytes, packed in {packed}; the archive is damaged")
         return method, crc, place, packed, size
 
@@ -120,7 +121,7 @@ def archive(path: Path) -> Archive:
         at += 46 + names + extra + comment
     if at != length or len(places) != count:
         raise ReadError("the directory of the archive is damaged: its length or a name in it is wrong")
-    return Archive(path, directory, places)
+    return Archive(path, start, directory, places)
 
 
 def reopened(path: Path) -> Archive:
