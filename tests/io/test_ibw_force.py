@@ -50,7 +50,14 @@ def test_without_notes_a_curve_has_one_part_and_no_force(tmp_path: Path) -> None
     assert "spring_constant" not in scan.attrs
 
 
-@pytest.mark.parametrize("indexes", ["0,12,17,40,", "3,12,17,36,", "0,17,12,36,"])
+def test_samples_outside_of_all_parts_are_kept(tmp_path: Path) -> None:
+    made.write(tmp_path / "a.ibw", note=made.NOTE.replace("0,12,17,36,", "3,12,17,30,"))
+    scan = sharptip.read(tmp_path / "a.ibw")
+    assert json.loads(scan.attrs["segments"]) == ["other", "approach", "pause", "retract", "other"]
+    np.testing.assert_array_equal(np.bincount(scan["segment"].values[0].astype(int)), [3, 9, 5, 13, 7])
+
+
+@pytest.mark.parametrize("indexes", ["0,12,17,40,", "0,17,12,36,"])
 def test_parts_that_do_not_fit_are_refused(indexes: str, tmp_path: Path) -> None:
     made.write(tmp_path / "a.ibw", note=made.NOTE.replace("0,12,17,36,", indexes))
     with pytest.raises(ReadError, match="said to end at"):
