@@ -58,7 +58,7 @@ def tab(path: Path, glued: bool = False) -> None:
 def nanite(path: Path) -> None:
     import h5py
 
-    with h5py.File(path, "w") as file:
+    with h5py.File(path, "w", libver="latest") as file:
         group = file.create_group("analysis/abc123_0")
         group.attrs.update({"nanite version": "1.7.8", "user rate": 7, "user name": "a", "data hash": "abc123"})
         table = columns()
