@@ -94,12 +94,16 @@ def _layout(channel: Section, facts: Mapping[str, Section], common: Section) -> 
     captured = _captured(channel, scan)
     turn = _turn(scan, retract) if captured else None
     approach = retract if captured else approach
+    fitting = []
     for hold in sorted({0 if captured else int(number(force, "hold samples") or 0), 0}, reverse=True):
         for width in widths:
             one = Layout(approach, retract, hold, width, (1, 1), captured, turn)
             shape = _shape(length, one.block * width, scan, force)
             if shape is not None:
-                return replace(one, shape=shape)
+                fitting.append(replace(one, shape=shape))
+    single = scan.get("operating mode", "").lower() == "force"
+    if fitting:
+        return min(fitting, key=lambda one: single and one.curves > 1)  # the first, if it is as single as is said
     raise ReadError(
         f"curves of {approach} + {retract} samples do not make up the {length} bytes that are said to hold them; "
         "the header is damaged, or the capture was cut off"

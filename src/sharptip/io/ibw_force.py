@@ -95,10 +95,12 @@ def _parts(notes: Mapping[str, str], samples: int) -> tuple[tuple[str, int], ...
     ways = [n.strip() for n in notes.get("direction", "").split(",") if n.strip()][1 : len(edges)]
     if len(ways) != len(edges) - 1:
         ways = ["?"] * (len(edges) - 1)
-    if not edges or edges[0] != 0 or not samples - 1 <= edges[-1] <= samples or edges != sorted(edges):
+    if not edges or edges[0] < 0 or edges[-1] > samples or edges != sorted(edges):
         raise ReadError(f"the parts of a curve of {samples} samples are said to end at {edges}; the note is damaged")
-    edges[-1] = samples  # the last index is that of the last sample
-    parts = [(_KINDS.get(w, "other"), b - a) for w, a, b in zip(ways, edges, edges[1:], strict=False)]
+    if edges[-1] == samples - 1:
+        edges[-1] = samples  # the last index is that of the last sample
+    kinds = ["other", *(_KINDS.get(w, "other") for w in ways), "other"]  # what lies outside of all parts is kept too
+    parts = [(kind, b - a) for kind, a, b in zip(kinds, [0, *edges], [*edges, samples], strict=True)]
     return tuple((kind, n) for kind, n in parts if n)
 
 

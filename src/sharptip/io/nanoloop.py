@@ -52,12 +52,20 @@ def read(path: Path) -> list[Grid]:
     lengths = {len(loop) for loop in loops}
     if len(lengths) > 1:
         raise ReadError(f"its loops have {sorted(lengths)} rows; the file is truncated or damaged")
+    if not all(_closed(loop[:, 2]) for loop in loops):
+        raise ReadError("a loop of its write voltage does not come back; the file is truncated or damaged")
     channels = [_channel(title, [loop[:, i] for loop in loops]) for i, title in enumerate(titles) if i]
     channels.append(Channel("length", np.array([float(len(loop)) for loop in loops]), "1", "Loop index", ("curve",)))
     axes = {"curve": Axis(index.astype(int), "1"), "sample": Axis(np.arange(len(loops[0])), "1")}
     field = next((way for start, way in _FIELDS.items() if path.name.startswith(start)), None)
     attrs = {"field": field} if field else {}
     return [Grid(path.stem, unique(channels), axes, "\n".join(header), attrs)]
+
+
+def _closed(volts: np.ndarray) -> bool:
+    """Whether a voltage went up and down and ended a step away from where it began."""
+    steps = np.diff(volts)
+    return bool(len(steps) and steps.max() > 0 > steps.min() and abs(volts[-1] - volts[0]) <= 1.5 * abs(steps).max())
 
 
 def _channel(title: str, loops: list[np.ndarray]) -> Channel:
