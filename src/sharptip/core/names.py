@@ -41,6 +41,12 @@ UNITS: dict[str, tuple[str, ...]] = {
     "piezo": ("m", "V"),
     "intensity": ("arb", "1", "V"),
     "mask": ("1",),
+    "scar_mask": ("1",),  # 1 where a streak of the tip hid the surface, which was drawn from the lines beside it
+    "substrate": ("1",),  # probability that the level background is seen
+    "background": ("m", "V", "A", "rad", "Hz"),  # tilt and bow that were taken off
+    "row_offsets": ("m", "V", "A", "rad", "Hz"),  # of each line, taken off
+    "row_tilts": ("m", "V", "A", "rad", "Hz"),  # of each line, from its middle to its right end, taken off
+    "noise": ("m", "V", "A", "rad", "Hz"),
     "time": ("s",),  # along `sample` of a curve; as an axis, of the frames of a film
     "separation": ("m",),
     "spring_constant": ("N/m",),

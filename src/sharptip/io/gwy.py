@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import ReadError, WriteError
+from ..core.files import write_whole
 from ..core.grid import Channel, Grid, unique
 from ..core.units import is_si, to_si
 from .layout import Size, count, given_axes, join_directions, positive, split_direction, take, text
+from .pick import KEPT, regular
 
 NAME = "gwy"
 SUFFIXES = (".gwy",)
@@ -190,10 +192,16 @@ def _kept(channels: Mapping[str, Mapping[str, Any]]) -> dict[str, object]:
         return {}
     if not isinstance(listed, list):
         return {}
-    return {k: kept[k] for k in ("name", "header", "history", "slow_direction") if isinstance(kept.get(k), str)}
+    return {k: kept[k] for k in KEPT if isinstance(kept.get(k), str)}
 
 
-def write(scans: list[Any], path: Path) -> bytes:
+def write(nodes: Mapping[str, Any], path: Path) -> None:
+    """Write every image of the scans into one container."""
+    data = contained([one for one in nodes.values() if one.data_vars], path)
+    write_whole(path, lambda temporary: temporary.write_bytes(data))
+
+
+def contained(scans: list[Any], path: Path) -> bytes:
     """The bytes of a container with every image of the scans, each slice of a repeated axis as its own channel.
 
     Titles say the slice, e.g. 'height [forward]'; header and history of the scan are in each channel's metadata.
@@ -240,7 +248,7 @@ def _said(scan: Any, dim: str, k: int) -> str:
 def _channel_parts(scan: Any, name: str, title: str, index: dict[str, int], i: int) -> list[bytes]:
     unit = str(scan[name].attrs.get("units", "1"))
     about = {"variable": name, "unit": unit, "vendor_name": str(scan[name].attrs.get("vendor_name", name))}
-    about |= {k: str(scan.attrs[k]) for k in ("name", "history", "header", "slow_direction") if k in scan.attrs}
+    about |= {k: str(scan.attrs[k]) for k in KEPT if k in scan.attrs}
     meta = b"".join(_component(_OURS + k, "s", v) for k, v in about.items())
     return [
         _component(f"/{i}/data", "o", _field_bytes(scan, name, index, unit)),
@@ -257,7 +265,7 @@ def _field_bytes(scan: Any, name: str, index: dict[str, int], unit: str) -> byte
     lateral = scan["x"].attrs.get("units")
     parts = []
     for axis in ("x", "y"):
-        at, step = _regular(scan, axis)
+        at, step = regular(scan, axis, ".gwy")
         parts += [
             _component(f"{axis}res", "i", scan.sizes[axis]),
             _component(f"{axis}real", "d", step * scan.sizes[axis]),
@@ -267,17 +275,6 @@ def _field_bytes(scan: Any, name: str, index: dict[str, int], unit: str) -> byte
         parts.append(_component(f"si_unit_{which}", "o", _object_bytes("GwySIUnit", _component("unitstr", "s", said))))
     parts.append(_component("data", "D", np.ascontiguousarray(values, "<f8")))
     return _object_bytes("GwyDataField", b"".join(parts))
-
-
-def _regular(scan: Any, axis: str) -> tuple[float, float]:
-    """(start, step) of an axis; WriteError where its steps differ by more than rounding."""
-    values = np.asarray(scan[axis].values, np.float64)
-    if len(values) == 1:
-        return float(values[0]), float(scan[axis].attrs.get("spacing", 1.0))
-    steps = np.diff(values)
-    if not np.allclose(steps, steps[0], rtol=1e-6, atol=0):
-        raise WriteError(f"axis {axis!r} is not evenly spaced, which .gwy cannot hold; write .zarr")
-    return float(values[0]), float(steps[0])
 
 
 def _object_bytes(kind: str, components: bytes) -> bytes:
