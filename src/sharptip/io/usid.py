@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+import struct
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,8 @@ NEEDS_SIZE = True  # a dimension may have no unit
 LAZY = True
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
+_HEAP = b"GCOL\x01\0\0\0"
+_SCANNED = 2**26  # bytes in which heaps are looked for
 _TABLES = ("Position_Indices", "Position_Values", "Spectroscopic_Indices", "Spectroscopic_Values")
 _SWEEPS = {"V": "bias", "Hz": "frequency", "s": "time", "m": "distance"}
 _MOST = 10_000  # objects of a file
@@ -91,6 +94,7 @@ def detect(head: bytes, path: Path) -> bool:
 def read(path: Path, *, size: Size = None, channel: str | None = None, unit: str | None = None) -> list[Grid]:
     import h5py
 
+    _sound_heaps(path)
     with h5py.File(path) as file:
         objects = _objects(file)
         mains = [m for place, o in objects.items() if isinstance(o, h5py.Dataset) for m in _mains(place, o)]
@@ -118,6 +122,23 @@ def _unsized(grid: Grid) -> bool:
 def _sized(grid: Grid, size: Size) -> dict[str, Axis]:
     shape = len(grid.axes["y"].values), len(grid.axes["x"].values)
     return given_axes(shape, size, None, f"the image {grid.channels[0].vendor_name!r} of this file")
+
+
+def _sound_heaps(path: Path) -> None:
+    """Walks the heaps that texts lie in: the HDF5 library never comes back from one with an object of no length."""
+    with path.open("rb") as file:
+        data = file.read(_SCANNED)
+    at = data.find(_HEAP)
+    while at >= 0:
+        (length,) = struct.unpack_from("<Q", data, at + 8)
+        place, end = at + 16, min(at + length, len(data))
+        while place + 16 <= end:
+            index, size = struct.unpack_from("<H6xQ", data, place)
+            step = 16 + (size + 7) // 8 * 8 if index else size
+            if step == 0:
+                raise ReadError("a heap of texts and references has an object of no length; the file is damaged")
+            place += step
+        at = data.find(_HEAP, at + 8)
 
 
 def _objects(file: Any) -> dict[str, Any]:
@@ -192,12 +213,12 @@ def _small(table: Any, place: str) -> np.ndarray:
 def _nsid(place: str, dataset: Any) -> Main:
     shape = _checked_shape(dataset, place)
     dims = []
+    lists = dataset.attrs["DIMENSION_LIST"]
     for k, n in enumerate(shape):
-        scales = list(dataset.dims[k].values())
-        if not scales or scales[0].shape != (n,):
+        scale = dataset.file[lists[k][0]]
+        if scale.shape != (n,):
             raise ReadError(f"axis {k} of {place} has no scale of its length; the file is damaged")
-        scale = scales[0]
-        name = _word(scale, "name") or dataset.dims[k].label or f"axis {k}"
+        name = _word(scale, "name") or scale.name.rsplit("/", 1)[-1]
         values = _small(scale, place).astype(float)
         unit, kind, quantity = (_word(scale, key) for key in ("units", "dimension_type", "quantity"))
         dims.append(Dimension(name, values, unit, kind, quantity))
