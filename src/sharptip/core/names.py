@@ -61,13 +61,14 @@ REPEATS = ("direction", "time", "frequency", "bias", "distance", "site", "curve"
 
 # A vendor's wording → our name; the first pattern that matches decides. Lower-case, without direction words.
 _PATTERNS: tuple[tuple[str, str], ...] = (
-    (r"height.*sensor|zsensor|z sensor|z-axis sensor|measured.*height|height \(measured", "height_sensor"),
+    (r"height.*sen|zsensor|^zsnsr|z sensor|z-axis sensor|measured.*height|height \(measured", "height_sensor"),
     (r"height error|error signal|peak force error", "height_error"),
     (r"amplitude error|amp(litude)?.*setpoint error", "amplitude_error"),
+    (r"piezo ?response", "piezo_response"),
     (r"spectral density", "amplitude_spectral_density"),
     (r"log ?current", "log_current"),
     (r"freq(uency)?[ _]?shift|oc m1 freq|delta ?f\b|\bdf\b", "frequency_shift"),
-    (r"lateral|friction|horizontal deflection|hor\. deflection|hdeflection", "lateral_force"),
+    (r"lateral|friction|horizontal deflection|hor\. deflection|hdeflection|^lf$", "lateral_force"),
     (r"adhesion", "adhesion"),
     (r"modulus|young", "modulus"),
     (r"deformation|indentation", "deformation"),
@@ -78,9 +79,9 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (r"quality|q.?factor", "quality_factor"),
     (r"excitation|drive amplitude", "excitation"),
     (r"topo|height|^z$|^z-axis|z-height|^z[ (]", "height"),
-    (r"current|^i$", "current"),
+    (r"current|^i$|^iprobe", "current"),
     (r"phase|phas", "phase"),
-    (r"deflection|vertical", "deflection"),
+    (r"deflection|vertical|^dfl|^defl$", "deflection"),
     (r"ampl|^mag$|^r$", "amplitude"),
     (r"freq", "frequency"),
     (r"^lock-?in ?x$", "lockin_x"),
