@@ -17,6 +17,7 @@ from ..core.units import is_si
 if TYPE_CHECKING:
     import xarray as xr
 
+ABOUT_CURVES = ("length", "segment", "time", "row", "column", "tip_x", "tip_y", "spring_constant", "sensitivity")
 KEPT = ("name", "header", "history", "slow_direction")  # facts of a scan that are text
 
 
@@ -38,7 +39,7 @@ def pick(
     if channel is not None:
         if channel not in scan.data_vars:
             raise ChannelError(f"{label(scan)} has no channel {channel!r}; it has {_listed(scan.data_vars)}")
-        out = scan[[channel]]
+        out = scan[[channel, *_beside(scan, channel)]]
     if direction is not None:
         out = _one_way(out, direction)
     if frame is not None:
@@ -48,6 +49,14 @@ def pick(
         out = out.isel(time=frame)
         out.attrs = {**out.attrs, "frame": frame}
     return remember(scan, out, "pick", asked)
+
+
+def _beside(scan: xr.Dataset, channel: str) -> list[str]:
+    """What says where a curve is and how far it goes, and stays with each of its channels."""
+    dims = set(scan[channel].dims)
+    if not dims & {"curve", "site"}:
+        return []
+    return [v for v in ABOUT_CURVES if v in scan.data_vars and v != channel and set(scan[v].dims) <= dims]
 
 
 def _one_way(scan: xr.Dataset, direction: str) -> xr.Dataset:
