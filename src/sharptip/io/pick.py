@@ -33,7 +33,7 @@ def pick(
 
     asked = {"channel": channel, "direction": direction, "frame": frame}
     asked = {k: v for k, v in asked.items() if v is not None}
-    if not asked:
+    if not asked or (list(asked) == ["channel"] and list(scan.data_vars) == [channel]):
         return scan
     out = scan
     if channel is not None:
@@ -85,6 +85,10 @@ def pick_all(nodes: dict[str, Any], channel: str | None, direction: str | None, 
         raise ChannelError(f"there is no channel {channel!r}; there are {_listed(known)}")
     if (channel, direction, frame) == (None, None, None):
         return nodes
+    if frame is not None and len(has) > 1 and not any("time" in s.dims for s in has.values()):
+        if not 0 <= frame < len(has):
+            raise ScanError(f"there is no frame {frame}; there are {len(has)} frames, the first is 0")
+        has, frame = dict([list(has.items())[frame]]), None  # a stack without times: each frame is a scan of its own
     picked = {p: pick(s, channel, direction, frame) for p, s in has.items()}
     return {p: picked.get(p, s) for p, s in nodes.items() if p in picked or not s.data_vars}
 
@@ -139,8 +143,8 @@ def odd_attributes(scan: Any, image: Any) -> list[str]:
     """Attributes that `facts` has no place for, as something that is lost."""
     known = {*KEPT, "source", "format", "units", "vendor_name", "vendor_units", "direction", "size"}
     odd = [str(k) for k in dict.fromkeys([*scan.attrs, *image.attrs]) if k not in known]
-    odd += [f"{c} of each {'·'.join(map(str, scan[c].dims)) or 'scan'}" for c in image.coords if c not in image.dims]
-    return [f"the attributes {', '.join(odd)}"] if odd else []
+    odd += [str(c) for c in image.coords if c not in image.dims]
+    return [f"the attributes and coordinates {', '.join(odd)}"] if odd else []
 
 
 def regular(of: Any, axis: str, format: str) -> tuple[float, float]:
