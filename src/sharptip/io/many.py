@@ -108,7 +108,7 @@ def _each_on(
             future.cancel()
 
 
-def _outcome(future: Future[T], path: Path_) -> T | SharptipError:
+def _outcome(future: Future[Any], path: Path_) -> Any:
     error = future.exception()
     if error is None:
         return future.result()
@@ -185,7 +185,7 @@ def open_many(
     for path, n in Counter(listed).items():
         if n > 1:
             raise ReadError(f"{path}: is named {n} times; name each file once")
-    about = {"channel": channel, "size": size, "unit": unit}
+    about: dict[str, Any] = {"channel": channel, "size": size, "unit": unit}
     sound, left_out = _fitting(listed, partial(_survey, **about), executor)
     if left_out and (others == "refuse" or not sound):
         raise ReadError(
@@ -263,9 +263,8 @@ def _survey(path: str, channel: str, size: Size, unit: str | None) -> _Survey:
 
 def _found(path: str, channel: str, size: Size, unit: str | None) -> tuple[str, Grid, Channel]:
     """The channel in the first grid that has it."""
-    format, grids_ = grids(
-        path, size=size, **({} if unit is None and size is None else {"channel": channel, "unit": unit})
-    )
+    named = None if unit is None and size is None else channel  # only numbers without a name are given one
+    format, grids_ = grids(path, size=size, channel=named, unit=unit)
     for grid in grids_:
         for one in grid.channels:
             if one.name == channel:

@@ -159,7 +159,7 @@ def coloured(values: np.ndarray, look: Look) -> np.ndarray:
     """(y, x) numbers → (y, x, 3) bytes; what is NaN is grey."""
     share = (values - look.low) / (look.high - look.low)
     index = (np.clip(np.nan_to_num(share), 0, 1) * 255).round().astype(int)
-    return np.where(np.isnan(values)[..., None], np.uint8(_LOST), look.palette[index]).astype(np.uint8)
+    return np.where(np.isnan(values)[..., None], np.array(_LOST, np.uint8), look.palette[index]).astype(np.uint8)
 
 
 def _clock(t: float, times: np.ndarray) -> str:

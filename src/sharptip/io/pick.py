@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +93,7 @@ def pick_all(nodes: dict[str, Any], channel: str | None, direction: str | None, 
     return {p: picked.get(p, s) for p, s in nodes.items() if p in picked or not s.data_vars}
 
 
-def only(nodes: dict[str, Any], dims: Iterable[tuple[str, ...]], format: str) -> xr.DataArray:
+def only(nodes: Mapping[str, Any], dims: Iterable[tuple[str, ...]], format: str) -> xr.DataArray:
     """The one channel there is, with its axes in the first of `dims` that fit. What leaves a choice is refused.
 
     Raises WriteError that names the choices.

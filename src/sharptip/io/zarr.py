@@ -110,7 +110,7 @@ def _rows(folder: Path, modified: int, which: np.ndarray) -> np.ndarray:
         file = folder.joinpath("c", *map(str, place))
         if not file.is_file():  # zarr would take a chunk that is gone for one full of zeros
             raise ReadError(f"{file.relative_to(folder.parent)} is gone since the store was opened")
-    return array.oindex[which]
+    return np.asarray(array.oindex[which])
 
 
 def write(nodes: Mapping[str, Any], path: Path) -> None:
