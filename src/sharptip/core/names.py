@@ -12,6 +12,7 @@ UNITS: dict[str, tuple[str, ...]] = {
     "deflection": ("m", "V"),
     "amplitude": ("m", "V"),
     "amplitude_error": ("m", "V"),
+    "amplitude_spectral_density": ("m/√Hz", "V/√Hz"),
     "phase": ("rad", "V"),
     "frequency": ("Hz",),
     "frequency_shift": ("Hz",),
@@ -40,6 +41,12 @@ UNITS: dict[str, tuple[str, ...]] = {
     "piezo": ("m", "V"),
     "intensity": ("arb", "1", "V"),
     "mask": ("1",),
+    "scar_mask": ("1",),  # 1 where a streak of the tip hid the surface, which was drawn from the lines beside it
+    "substrate": ("1",),  # probability that the level background is seen
+    "background": ("m", "V", "A", "rad", "Hz"),  # tilt and bow that were taken off
+    "row_offsets": ("m", "V", "A", "rad", "Hz"),  # of each line, taken off
+    "row_tilts": ("m", "V", "A", "rad", "Hz"),  # of each line, from its middle to its right end, taken off
+    "noise": ("m", "V", "A", "rad", "Hz"),
     "time": ("s",),  # along `sample` of a curve; as an axis, of the frames of a film
     "separation": ("m",),
     "spring_constant": ("N/m",),
@@ -54,9 +61,10 @@ REPEATS = ("direction", "time", "frequency", "bias", "distance", "site", "curve"
 
 # A vendor's wording → our name; the first pattern that matches decides. Lower-case, without direction words.
 _PATTERNS: tuple[tuple[str, str], ...] = (
-    (r"height.*sensor|zsensor|z sensor|measured.*height|height \(measured", "height_sensor"),
+    (r"height.*sensor|zsensor|z sensor|z-axis sensor|measured.*height|height \(measured", "height_sensor"),
     (r"height error|error signal|peak force error", "height_error"),
     (r"amplitude error|amp(litude)?.*setpoint error", "amplitude_error"),
+    (r"spectral density", "amplitude_spectral_density"),
     (r"log ?current", "log_current"),
     (r"freq(uency)?[ _]?shift|oc m1 freq|delta ?f\b|\bdf\b", "frequency_shift"),
     (r"lateral|friction|horizontal deflection|hor\. deflection|hdeflection", "lateral_force"),

@@ -108,6 +108,7 @@ def train(
     schedule: Callable[[int], float] | None = None,
     hits: Hits | None = class_hits,
     precision: str = "fp32",
+    clip: float | None = None,
     seed: int = 0,
     device: str | torch.device = "auto",
     on_epoch: Callable[[History], None] | None = None,
@@ -127,6 +128,7 @@ def train(
     validate: () → {"loss": ..., "accuracy": ...} after each epoch (see `evaluate`). patience: end after so many epochs
         without a lower one, and go back to the weights of the lowest.
     schedule: epoch → factor on every learning rate.
+    clip: the largest norm that a step's gradient may have; a longer one is shortened.
     precision: "bf16" where the hardware has it (else fp32, as the history says).
     on_epoch: is shown the history after each epoch, in the first process.
     state: file in which each epoch is kept; a run that finds one goes on from there.
@@ -141,6 +143,7 @@ def train(
     net.to(place)
     optimiser, rates = _adam(net, groups, lr, weight_decay)
     settings = {"seed": seed, "lr": rates, "weight_decay": weight_decay, "l1": l1, "l2": l2, "precision": precision}
+    settings |= {} if clip is None else {"clip": clip}
     kept = Kept(net, optimiser, settings)
     history = History(precision=precision, device=place.type, processes=group.size)
     if state is not None and Path(state).exists():
@@ -156,7 +159,7 @@ def train(
                 g["lr"] = rate * factor
             torch.manual_seed(int(np.random.SeedSequence([seed, epoch, group.rank]).generate_state(1)[0]))
             pairs = _shares(batches(epoch, np.random.default_rng([seed, epoch])), group, place)
-            mean, accuracy = _epoch(model, pairs, loss, penalty, hits, optimiser, precision, group)
+            mean, accuracy = _epoch(model, pairs, loss, penalty, hits, optimiser, precision, clip, group)
             if not math.isfinite(mean):
                 raise ModelError(
                     f"the loss is {mean} in epoch {epoch} at a learning rate of {max(rates) * factor:g}; "
@@ -227,6 +230,7 @@ def _epoch(
     hits: Hits | None,
     optimiser: torch.optim.Optimizer,
     precision: str,
+    clip: float | None,
     group: Group,
 ) -> tuple[float, float | None]:
     """One pass over the batches. Returns mean loss and accuracy over all examples of all processes."""
@@ -239,6 +243,8 @@ def _epoch(
         optimiser.zero_grad(set_to_none=True)
         goal = value * weight if penalty is None else value * weight + penalty()
         goal.backward()
+        if clip is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), clip)
         optimiser.step()
         with torch.no_grad():
             right = hits(logits[:n], y[:n]) if hits else value * 0

@@ -9,7 +9,7 @@ model.save("x.sharptip"); Model.load("x.sharptip")
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,15 +21,16 @@ import xarray as xr
 from ..core import registry
 from ..core.errors import ModelError, ScanError
 from ..core.history import is_simulated, remember
-from ..core.scan import label
+from ..core.scan import channel, label
 from ..data.split import folds, holdout
 from . import score as scoring
 from .kinds import kind_of
 from .prepare import Prepared, prepare, to_tiles
-from .recipe import Example, Recipe, settled
-from .scale import Scale
+from .recipe import Example, Port, Recipe, settled
+from .scale import CLIP, Scale
 from .storage import load, save
 
+TOGETHER = 8  # frames of a film that go through a network at once
 PARTS = 8  # of the groups; each member of an ensemble learns without one of them
 WEIGHTS = Path(__file__).parents[1] / "weights"  # trained models that ship, NAME.sharptip
 
@@ -148,10 +149,30 @@ class Model:
         from ..data.tiles import tiles_of
 
         scale, tile = self._scale(prepared), self.card["tile"]
-        truth = np.stack([np.asarray(example.truth[p.name].values, float) for p in self.recipe.gives])
-        x = np.stack([tiles_of(c, tile) for c in scale.numbers(prepared.channels)], axis=1)
-        y = np.stack([tiles_of(c, tile) for c in scale.numbers(truth, clip=None)], axis=1)
+        clip = None if self.recipe.finish else CLIP  # what is put together again in the end is seen whole
+        x = np.stack([tiles_of(c, tile) for c in scale.numbers(prepared.channels, clip)], axis=1)
+        shape = prepared.channels.shape[1:]
+        truth = [(p, _whole_image(example.truth[p.name], shape)) for p in self.recipe.gives]
+        y = np.stack([tiles_of(scale.number(t, p.number, self._eaten(p)), tile) for p, t in truth], axis=1)
         return x, y
+
+    def _eaten(self, port: Port) -> int:
+        """The channel on whose scale a port's numbers are: its own, or the first."""
+        names = [p.name for p in self.recipe.eats]
+        return names.index(port.name) if port.name in names else 0
+
+    def _fresh(self, epoch: int, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Batches (x, y) of simulated examples that were never seen before, as many as `examples` says."""
+        assert self.recipe.example is not None
+        waiting: list[tuple[np.ndarray, np.ndarray]] = []
+        size = self.options["batch"]
+        for child in rng.spawn(self.options["examples"]):
+            e = self.recipe.example(child, self.options)
+            waiting.append(self._pair(e, prepare(self.recipe, e.scan)))
+            if sum(len(x) for x, _ in waiting) >= size:
+                x, y = (np.concatenate(parts) for parts in zip(*waiting, strict=True))
+                yield x[:size], y[:size]
+                waiting = [(x[size:], y[size:])]
 
     def _take_over(self) -> None:
         """Transfer learning: weights of another model, and which layers keep them."""
@@ -232,7 +253,8 @@ class Model:
         if self.options["patience"] is not None:
             _, out = holdout(groups, strata, 0.2, np.random.default_rng(seed))
             validation = np.isin(owner, out)
-        history = train_network(self.learner, x, y, self.recipe, self.options, seed, validation, on_epoch)
+        drawn = self._fresh if self.options["fresh"] and not self.card["real"] else None
+        history = train_network(self.learner, x, y, self.recipe, self.options, seed, validation, on_epoch, drawn)
         self.learner.requires_grad_(True)
         self.card["history"] = asdict(history)
 
@@ -257,10 +279,10 @@ class Model:
         self._must_be_fitted()
         if not isinstance(scan, xr.Dataset):
             raise ScanError(f"a scan is an xarray.Dataset, this is a {type(scan).__name__}; make one with scan_of")
-        prepared = prepare(self.recipe, scan)
         if self.recipe.kind == "restore":
-            answer = self._restored(scan, prepared)
+            answer, prepared = self._restored(scan)
         else:
+            prepared = prepare(self.recipe, scan)
             tiles = self._tiles(prepared, label(scan))
             answer = self._judged(self._asked(self.learner, tiles).mean(axis=0))
             self._warn_strange(answer, tiles, label(scan))
@@ -322,16 +344,42 @@ class Model:
             answer.attrs |= self.recipe.decide(p, self.classes)
         return answer
 
-    def _restored(self, scan: xr.Dataset, prepared: Prepared) -> xr.Dataset:
+    def _restored(self, scan: xr.Dataset) -> tuple[xr.Dataset, Prepared]:
+        """The answer on the scan's own pixels, every frame and direction of it, and the last of them as it was seen."""
+        port = self.recipe.eats[0]
+        channel(scan, port.name)  # refused by name where there is none
+        repeats = [str(d) for d in scan[port.name].dims if d not in port.dims]
+        places = list(np.ndindex(*(scan.sizes[d] for d in repeats)))
+        found: list[dict[str, np.ndarray]] = []
+        for first in range(0, len(places), TOGETHER):
+            parts = [scan.isel(dict(zip(repeats, at, strict=True))) for at in places[first : first + TOGETHER]]
+            prepared = [prepare(self.recipe, part) for part in parts]
+            found += self._numbers_back(prepared)
+        answer = scan.drop_vars(list(scan.data_vars))
+        shape = tuple(scan.sizes[d] for d in repeats)
+        for port in self.recipe.gives:
+            values = np.stack([f[port.name] for f in found])
+            values = values.reshape(*shape, *values.shape[1:])
+            answer[port.name] = xr.Variable((*repeats, *port.dims), values, {"units": port.unit})
+        return answer, prepared[-1]
+
+    def _numbers_back(self, prepared: Sequence[Prepared]) -> list[dict[str, np.ndarray]]:
+        """What the network makes of scans of one size, by name and in units; NaN where the scan was."""
         from .train_network import run_network
 
-        scale = self._scale(prepared)
-        numbers = scale.numbers(prepared.channels, clip=None)
-        out = scale.values(run_network(self.learner, numbers[None])[0])
-        answer = scan[[]].copy()
-        for port, values in zip(self.recipe.gives, out, strict=True):
-            answer[port.name] = xr.Variable(port.dims, np.where(prepared.lost, np.nan, values), {"units": port.unit})
-        return answer
+        scales = [self._scale(p) for p in prepared]
+        numbers = np.stack([s.numbers(p.channels, clip=None) for s, p in zip(scales, prepared, strict=True)])
+        answers = []
+        for out, scale, p in zip(run_network(self.learner, numbers, batch=TOGETHER), scales, prepared, strict=True):
+            named = {
+                port.name: scale.value(image if "x" in port.dims else image[:, 0], port.number, self._eaten(port))
+                for port, image in zip(self.recipe.gives, out, strict=True)
+            }
+            if self.recipe.finish:
+                named = self.recipe.finish(np.where(p.lost, np.nan, p.channels[0]), named, self.options)
+            gone = {2: p.lost, 1: p.lost.all(axis=1)}
+            answers.append({name: np.where(gone[v.ndim], np.nan, v) for name, v in named.items()})
+        return answers
 
     def _warn_strange(self, answer: xr.Dataset, tiles: np.ndarray, name: str) -> None:
         """Say in the answer, and aloud, where a scan looks like nothing that was learned from."""
@@ -424,6 +472,12 @@ class Model:
             raise ModelError(f"{path}: does not fit the recipe it names ({error})") from None
         model.baselines = {k.removeprefix("baseline-"): v for k, v in estimators.items() if k.startswith("baseline-")}
         return model
+
+
+def _whole_image(truth: xr.DataArray, shape: tuple[int, ...]) -> np.ndarray:
+    """A truth (y, x), or (y,) for what belongs to whole lines, as an image."""
+    values = np.asarray(truth.values, float)
+    return np.broadcast_to(values if values.ndim == 2 else values[:, None], shape)
 
 
 def _is_network(learner: Any) -> bool:

@@ -54,6 +54,11 @@ def prepare(recipe: Recipe, scan: xr.Dataset) -> Prepared:
     lost = ~np.isfinite(channels).all(axis=0)
     if lost.mean() > LOST:
         raise ModelError(f"{label(scan)}: {lost.mean():.0%} of the pixels are missing; at most {LOST:.0%} are mended")
+    if min(channels.shape[1:]) < recipe.least:
+        raise ModelError(
+            f"{label(scan)} is {channels.shape[1]} × {channels.shape[2]} pixels; recipe {recipe.name!r} needs "
+            f"{recipe.least} × {recipe.least} at least: scan more lines"
+        )
     pixels = None if scan.attrs.get("size") == "unknown" else pixel_size(scan)
     return Prepared(np.stack([fill(c) for c in channels]) if lost.any() else channels, lost, pixels)
 

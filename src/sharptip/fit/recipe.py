@@ -25,13 +25,15 @@ class Port:
     """A channel that goes in or comes out: its name, SI unit and axes.
 
     arbitrary: it may also come in 'arb', as pictures without a height scale do; only for recipes whose answer does not
-    depend on the size of the numbers.
+    depend on the size of the numbers. number: what a network that restores says of it: its "value" on the scan's own
+    scale, a "difference" of values, or a "plain" number such as a probability.
     """
 
     name: str
     unit: str
     dims: tuple[str, ...] = ("y", "x")
     arbitrary: bool = False
+    number: str = "value"
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,10 @@ class Recipe:
     scale     'own': each scan's own robust spread, multiplied back for restorations; 'fixed': learned once from the
               training scans and kept with their range, so that `predict` can warn outside it; 'lines': each line by
               what the scanner had seen until then, so that an answer never rests on lines to come.
+    loss      'auto', the name of one, or (answer, truth) → scalar on tensors.
+    least     pixels each way that a scan must have.
+    finish    ('restore': the channel (y, x) as it came, answers by name, options) → answers by name, for what follows
+              from the others exactly; missing pixels are NaN in the channel.
     decide    (probabilities, classes) → plain values that follow from them (a verdict, a line at which to stop), kept
               in the attributes of an answer.
     baselines name → options → estimator, learned beside the model on the same features.
@@ -95,10 +101,12 @@ class Recipe:
     classes: tuple[str, ...] = ()
     example: Callable[[np.random.Generator, Options], Example] | None = None
     clean: tuple[Callable[..., xr.Dataset], ...] = ()
-    loss: str = "auto"
+    loss: str | Callable[[Any, Any], Any] = "auto"
     scale: str = "own"
     view: str = "tiles"
     lines: tuple[int, ...] = ()
+    least: int = 1
+    finish: Callable[[np.ndarray, dict[str, np.ndarray], Options], dict[str, np.ndarray]] | None = None
     features: Callable[[np.ndarray], np.ndarray] | None = None
     decide: Callable[[np.ndarray, Sequence[str]], dict[str, Any]] | None = None
     symmetries: tuple[str, ...] = ("identity",)
@@ -123,18 +131,25 @@ class Recipe:
         """The same recipe eating the channel that its options name, for recipes that leave the choice to the user."""
         if "channel" not in options:
             return self
-        first = replace(self.eats[0], name=options["channel"], unit=options["unit"])
-        return replace(self, eats=(first, *self.eats[1:]))
+        old, name, unit = self.eats[0], options["channel"], options["unit"]
+        eats = (replace(old, name=name, unit=unit), *self.eats[1:])
+        if self.kind != "restore":
+            return replace(self, eats=eats)
+        gives = (replace(p, unit=unit) if p.unit == old.unit else p for p in self.gives)
+        return replace(self, eats=eats, gives=tuple(replace(p, name=name) if p.name == old.name else p for p in gives))
 
 
 # Options that every recipe has, because the one loop and the one door into it have them.
 COMMON: dict[str, Any] = {
     "examples": 200,  # simulated examples when no real ones are given
+    "fresh": False,  # as many new ones in every epoch, for recipes that restore
     "epochs": 20,
     "batch": 24,
     "lr": 1e-3,
     "tile": 128,  # pixels; what a network sees at once while it learns
     "precision": "fp32",
+    "clip": None,  # the largest norm that a step's gradient may have
+    "half": False,  # the weights are rounded to 16 bits in the end, and the file is half as large
     "processes": 1,  # on this machine, through torch's DistributedDataParallel
     "members": 1,  # networks of an ensemble, each learned without one part of the groups and calibrated on that part
     "symmetric": False,  # an answer is the mean over the scan's symmetric copies

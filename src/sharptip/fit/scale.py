@@ -42,6 +42,19 @@ class Scale:
         """Numbers (c, y, x) → channels in their units; the inverse of `numbers` inside the clip."""
         return numbers.astype(float) * self.spread[:, None, None] + self.offset[:, None, None]
 
+    def number(self, values: np.ndarray, kind: str, channel: int = 0) -> np.ndarray:
+        """Values (…) as numbers of a channel's scale: a "value", a "difference" of values, or "plain" as they are."""
+        if kind == "plain":
+            return values.astype(np.float32)
+        offset = self.offset[channel] if kind == "value" else 0.0
+        return ((values - offset) / (self.spread[channel] or 1.0)).astype(np.float32)
+
+    def value(self, numbers: np.ndarray, kind: str, channel: int = 0) -> np.ndarray:
+        """The inverse of `number`, in double precision."""
+        if kind == "plain":
+            return numbers.astype(float)
+        return numbers.astype(float) * self.spread[channel] + (self.offset[channel] if kind == "value" else 0.0)
+
 
 def by_lines(channels: np.ndarray) -> np.ndarray:
     """Numbers of order one for which each line knows only itself and the lines above: (c, y, x) → float32.

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from .recipe import Recipe
 
 
-def loss_function(name: str, kind: str, outputs: int) -> Any:
-    """The loss by name; 'auto' is cross-entropy for judgements and the mean absolute error for restorations."""
+def loss_function(name: str | Callable[..., Any], kind: str, outputs: int) -> Any:
+    """The loss by name, or itself; 'auto': cross-entropy for judgements, the mean absolute error for restorations."""
+    if callable(name):
+        return name
     if name == "auto":
         name = {"restore": "mae", "rate": "votes"}.get(kind, "bce" if outputs == 1 else "ce")
     return {"bce": binary_loss, "ce": class_loss, "votes": votes_loss, "mse": F.mse_loss, "mae": F.l1_loss}[name]
@@ -50,8 +52,12 @@ def train_network(
     seed: int,
     validation: np.ndarray | None,
     on_epoch: Any = None,
+    drawn: Any = None,
 ) -> History:
-    """x (n, c, h, w), y (n, ...); `validation` (n,) marks tiles that are held out for early stopping."""
+    """x (n, c, h, w), y (n, ...); `validation` (n,) marks tiles that are held out for early stopping.
+
+    drawn: (epoch, rng) → batches, in the place of x and y, for examples that are new in every epoch.
+    """
     if recipe.kind == "rate":
         y = np.concatenate([y[:, :-1], rater_weight(y[:, -1])[:, None]], axis=1)
     xs, ys = torch.from_numpy(np.ascontiguousarray(x, np.float32)), torch.from_numpy(np.asarray(y, np.float32))
@@ -60,16 +66,16 @@ def train_network(
     augment = options["augment"] and recipe.kind != "restore"
     symmetries = recipe.symmetries if augment else ("identity",)
     distortions = recipe.distortions if augment else ()
-    batches = Batches(xs[keep], ys[keep], options["batch"], symmetries, distortions, copies="one")
+    batches = drawn or Batches(xs[keep], ys[keep], options["batch"], symmetries, distortions, copies="one")
     hits = class_hits if recipe.kind == "classify" else None
     schedule = (
         cosine(options["epochs"], warm=max(1, options["epochs"] // 10)) if options["schedule"] == "cosine" else None
     )
-    plain = {name: options[name] for name in ("lr", "weight_decay", "stop_at_accuracy", "precision")}
+    plain = {name: options[name] for name in ("lr", "weight_decay", "stop_at_accuracy", "precision", "clip")}
     plain |= {"hits": hits, "seed": seed}
     if options["processes"] > 1:
-        if validation is not None or any(not p.requires_grad for p in net.parameters()):
-            raise ModelError("processes > 1 goes with neither patience nor freeze; leave one of them out")
+        if drawn is not None or validation is not None or any(not p.requires_grad for p in net.parameters()):
+            raise ModelError("processes > 1 goes with neither patience, freeze nor fresh; leave one of them out")
         return _in_processes(net, batches, loss, options, plain)
 
     def validate() -> dict[str, float]:
@@ -88,7 +94,16 @@ def train_network(
         **plain,
     )
     net.eval()
+    if options["half"]:
+        round_to_half(net)
     return history
+
+
+def round_to_half(net: torch.nn.Module) -> None:
+    """Weights rounded to 16 bits, in place: more says nothing, and the file is half as large."""
+    with torch.no_grad():
+        for weight in net.parameters():
+            weight.copy_(weight.half().float())
 
 
 def _in_processes(net: torch.nn.Module, batches: Batches, loss: Any, options: dict[str, Any], plain: Any) -> History:
@@ -125,8 +140,7 @@ def train_ensemble(
     for i, (member, out) in enumerate(zip(ensemble.members, held, strict=True)):
         histories.append(train_network(member, x[~out], y[~out], recipe, options, seed + i, None, on_epoch))
         member.requires_grad_(False)
-        for weight in member.parameters():
-            weight.copy_(weight.half().float())
+        round_to_half(member)
         outside.append(logits(member, x[out], recipe.symmetries if options["symmetric"] else ("identity",)))
         truths.append(y[out])
         member.requires_grad_(True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 ABOUT_CURVES = ("length", "segment", "time", "row", "column", "tip_x", "tip_y", "spring_constant", "sensitivity")
-KEPT = ("name", "header", "history", "slow_direction")  # facts of a scan that are text
+KEPT = ("name", "header", "history", "slow_direction", "scan_direction")  # facts of a scan that are text
 
 
 def pick(

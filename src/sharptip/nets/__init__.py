@@ -2,6 +2,7 @@
 
 from .build import KINDS, build, discriminative_groups, freeze_until, n_params
 from .conv_classifier import ARCHITECTURES, ConvClassifier, map_sizes, modern, shape_chain
+from .decomposer import Decomposer
 from .dense import DeepNet, ShallowNet
 from .ensemble import Ensemble
 from .frame_classifier import FrameClassifier
@@ -11,6 +12,7 @@ __all__ = [
     "ARCHITECTURES",
     "KINDS",
     "ConvClassifier",
+    "Decomposer",
     "DeepNet",
     "Ensemble",
     "FrameClassifier",

@@ -7,12 +7,14 @@ from typing import Any
 from torch import nn
 
 from .conv_classifier import ConvClassifier
+from .decomposer import Decomposer
 from .dense import DeepNet, ShallowNet
 from .frame_classifier import FrameClassifier
 from .line_classifier import LineClassifier
 
 KINDS: dict[str, type[nn.Module]] = {
     "ConvClassifier": ConvClassifier,
+    "Decomposer": Decomposer,
     "DeepNet": DeepNet,
     "FrameClassifier": FrameClassifier,
     "LineClassifier": LineClassifier,

@@ -1,0 +1,96 @@
+"""What of this raw scan is the sample's, and what the instrument's?
+
+The learned form of levelling: background, a level and a tilt for every line, and scars, told apart from particles,
+terraces and fibres by a network that learned from simulated scans of which every part is known (`simulate.dirty`). What
+was taken off comes with the answer, so that height + background + lines is the raw scan wherever no scar was mended.
+After the post-processing of high-speed AFM films that the review asks for; the network is `nets.Decomposer`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ..clean import mend, relevel, rows, scars
+from ..clean.mask import background
+from ..core.scan import scan_of
+from ..fit.recipe import Example, Options, Port, Recipe
+from ..simulate.dirty import Dirty, dirty
+
+SIDE = 128  # pixels of a simulated scan
+SCARRED = 0.5  # probability from which a pixel is taken for a scar
+
+
+def example(rng: np.random.Generator, options: Options) -> Example:
+    """One simulated raw scan with its parts; each its own group."""
+    d = dirty(rng, (options["tile"], options["tile"]))
+    return Example(d.scan(), truth(d), group=f"scan {rng.integers(2**62)}")
+
+
+def truth(d: Dirty) -> xr.Dataset:
+    """The parts of a simulated scan by the names of the answers; its height keeps its noise, as a levelled one does."""
+    parts = {"height": (d.level, "m"), "background": (d.background, "m"), "row_offsets": (d.offsets, "m"),
+             "row_tilts": (d.tilts, "m"), "scar_mask": (d.scars.astype(float), "1"), "noise": (d.noise, "m"),
+             "substrate": (d.substrate.astype(float), "1")}  # fmt: skip
+    scan = scan_of(d.level, d.pixel_size)
+    return scan.assign({k: xr.Variable(("y", "x")[: v.ndim], v, {"units": u}) for k, (v, u) in parts.items()})
+
+
+def network(options: Options) -> Any:
+    from ..nets import Decomposer
+
+    return Decomposer(widths=options["widths"], passes=options["passes"])
+
+
+def loss(answer: Any, truth: Any) -> Any:
+    from ..nets.decomposer import decomposition_loss
+
+    return decomposition_loss(answer, truth)
+
+
+def put_together(raw: np.ndarray, found: dict[str, np.ndarray], options: Options) -> dict[str, np.ndarray]:
+    """The height is exactly what is left of the raw scan, drawn from the lines beside a scar where there is one."""
+    u = np.linspace(-1, 1, raw.shape[1])
+    height = raw - found["background"] - found["row_offsets"][:, None] - found["row_tilts"][:, None] * u
+    if options["denoise"]:
+        height = height - found["noise"]
+    scarred = found["scar_mask"] > SCARRED
+    return {**found, options["channel"]: mend(height, scarred), "scar_mask": scarred.astype(float)}
+
+
+def masked_levelling(scan: xr.Dataset) -> xr.Dataset:
+    """The classical way with what there is: align lines, level on the background, align on it, mend scars, level."""
+    scan = relevel(rows(scan, method="difference"), degree=2)
+    _, mask = background(scan["height"].values, 2)
+    return relevel(scars(rows(scan, method="difference", mask=mask)), degree=2)
+
+
+RECIPE = Recipe(
+    name="clean_scan",
+    question="What of this raw scan is the sample's, and what the instrument's?",
+    eats=(Port("height", "m"),),
+    gives=(
+        Port("height", "m", number="difference"),
+        Port("background", "m"),
+        Port("row_offsets", "m", ("y",), number="difference"),
+        Port("row_tilts", "m", ("y",), number="difference"),
+        Port("scar_mask", "1", number="plain"),
+        Port("noise", "m", number="difference"),
+        Port("substrate", "1", number="plain"),
+    ),
+    kind="restore",
+    example=example,
+    build=network,
+    loss=loss,
+    finish=put_together,
+    least=16,
+    scale="own",
+    baselines={"masked levelling": lambda options: masked_levelling},
+    options={
+        "channel": "height", "unit": "m", "denoise": False, "widths": (24, 40, 64, 64), "passes": 2, "tile": SIDE,
+        "examples": 400, "epochs": 90, "batch": 8, "lr": 1e-3, "schedule": "cosine", "precision": "bf16", "clip": 20.0,
+        "fresh": True, "half": True,
+    },
+)  # fmt: skip
