@@ -91,7 +91,7 @@ def _variable(data: Any, dims: tuple[str, ...], odd: Mapping[str, Any], is_coord
     kind = np.dtype(bool) if data.attrs.get("dtype") == b"bool" else data.dtype
     if dims:
         _complete(data)
-    if is_coord or data.nbytes <= store.AT_ONCE:
+    if is_coord or not dims or data.nbytes <= store.AT_ONCE:
         return Variable(dims, np.asarray(data[...], kind), attrs)
     load = partial(_rows, path, data.name, path.stat().st_mtime_ns)
     return Variable(dims, Lazy(data.shape, kind, partial(read_later, load, NAME, path)), attrs)
