@@ -37,9 +37,10 @@ def frames_of(scans: Sequence[xr.Dataset], recipe: Recipe, options: Options) -> 
             one = frame.squeeze("direction", drop=True) if "direction" in frame.dims else frame
             examples.append(Example(one, None, group))
             continue
-        there, back = (_cleaned(recipe, frame.sel(direction=d, drop=True)) for d in ("forward", "backward"))
-        _demand_alike(there[name].values, back[name].values, group)
-        examples += [Example(there, back, group), Example(back, there, group)]
+        there, back = (frame.sel(direction=d, drop=True) for d in ("forward", "backward"))
+        level = [_cleaned(recipe, one) for one in (there, back)]
+        _demand_alike(level[0][name].values, level[1][name].values, group)
+        examples += [Example(there, level[1], group), Example(back, level[0], group)]
     return examples
 
 

@@ -21,7 +21,8 @@ from ..simulate.dirty import dirty
 def example(rng: np.random.Generator, options: Options) -> Example:
     """A levelled scan with its noise, and the surface that it shows."""
     d = dirty(rng, (options["tile"], options["tile"]), noise=float(rng.uniform(0.05, 0.3)))
-    return Example(scan_of(d.level, d.pixel_size), scan_of(d.surface, d.pixel_size), group=f"{rng.integers(2**62)}")
+    clean = rows(plane(scan_of(d.surface, d.pixel_size)))  # as every scan is before it is asked about
+    return Example(scan_of(d.level, d.pixel_size), clean, group=f"{rng.integers(2**62)}")
 
 
 def network(options: Options) -> Any:
