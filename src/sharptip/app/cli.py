@@ -118,9 +118,6 @@ def clean(
     steps: Annotated[
         str, typer.Option(help="Steps in order: plane, polynomial, rows, relevel, scars.")
     ] = "plane,rows,scars",
-    learned: Annotated[
-        bool, typer.Option("--learned", help="By the trained model in place of steps; says what it took off as well.")
-    ] = False,
     channel: ChannelOption = "height",
     size: SizeOption = None,
     suffix: Annotated[str, typer.Option(help="Of the files written into a folder: .zarr or .gwy.")] = ".zarr",
@@ -134,11 +131,7 @@ def clean(
             raise typer.BadParameter(f"there is no step {name!r}; there are {', '.join(STEPS)}", param_hint="--steps")
     if suffix not in (".zarr", ".gwy"):
         raise typer.BadParameter(f"{suffix!r} is not written; use .zarr or .gwy", param_hint="--suffix")
-    run: list[Callable[..., Any]] = [STEPS[s] for s in chosen]
-    if learned:
-        from ..recipes.clean_scan import learned as by_model
-
-        run = [by_model]
+    run = [STEPS[s] for s in chosen]
     if not source.is_dir() or source.suffix == ".zarr":
         _clean_one(source, out, run, channel, _size(size))
         typer.echo(f"{out}")
