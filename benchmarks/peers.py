@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PEERS = ROOT / ".peers"
 
 REQUIREMENTS: dict[str, list[str]] = {
+    "topostats": ["topostats==2.4.2"],
     "keras": ["keras==3.15.0", "tensorflow-cpu==2.21.0", "numpy==2.4.6"],
 }
 

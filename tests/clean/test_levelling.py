@@ -160,6 +160,9 @@ def test_lost_lines_do_not_spoil_relevelling(rng):
 # The steps on scans ------------------------------------------------------------------------------------------------
 
 
+OF_IMAGES = sorted(set(STEPS) - {"junk", "drift", "directions"})
+
+
 def rich_scan(rng):
     """Height in both directions of a film, with a second channel that no step may touch."""
     z = rng.standard_normal((2, 3, 17, 23)) * NM + np.arange(23) * NM
@@ -172,7 +175,7 @@ def rich_scan(rng):
     return scan
 
 
-@pytest.mark.parametrize("name", sorted(STEPS))
+@pytest.mark.parametrize("name", sorted(set(STEPS) - {"drift"}))  # which moves all channels, and all alike
 def test_a_step_writes_history_and_touches_nothing_else(rng, name):
     scan = rich_scan(rng)
     kept = scan.copy(deep=True)
@@ -187,7 +190,7 @@ def test_a_step_writes_history_and_touches_nothing_else(rng, name):
     assert out["height"].attrs == scan["height"].attrs
 
 
-@pytest.mark.parametrize("name", sorted(STEPS))
+@pytest.mark.parametrize("name", OF_IMAGES)
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (13, 1), (31, 37)])
 @pytest.mark.parametrize("lost", [False, True])
 def test_a_step_bears_small_odd_and_empty_images(rng, name, shape, lost):
@@ -201,7 +204,7 @@ def test_a_step_bears_small_odd_and_empty_images(rng, name, shape, lost):
     assert out.dtype == z.dtype
 
 
-@pytest.mark.parametrize("name", sorted(STEPS))
+@pytest.mark.parametrize("name", OF_IMAGES)
 def test_each_direction_and_frame_is_cleaned_alone(rng, name):
     scan = rich_scan(rng)
     alone = scan.isel(direction=1, time=2)

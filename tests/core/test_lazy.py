@@ -75,3 +75,28 @@ def test_ragged_curves_are_padded_with_nan() -> None:
     padded, lengths = ragged([np.arange(3.0), np.arange(1.0)])
     np.testing.assert_array_equal(lengths, [3, 1])
     np.testing.assert_array_equal(padded, [[0, 1, 2], [0, np.nan, np.nan]])
+
+
+MAP = np.random.default_rng(1).normal(size=(2, 3, 4, 5))
+
+
+@pytest.mark.parametrize(
+    ("key", "lines"),
+    [
+        (1, [3, 4, 5]),
+        ((0, 2), [2]),
+        ((slice(None), 1), [1, 4]),
+        ((1, np.array([2, 0]), 3), [5, 3]),
+        ((np.array([1, 0]), slice(0, 2), slice(1, 3)), [3, 4, 0, 1]),
+        ((..., 3), [0, 1, 2, 3, 4, 5]),
+        ((0, 1, 2, 3), [1]),
+    ],
+    ids=str,
+)
+def test_a_line_of_one_direction_costs_that_line(key: tuple[object, ...], lines: list[int]) -> None:
+    ASKED.clear()
+    lazy = Lazy(MAP.shape, np.dtype(float), partial(_noted, MAP.reshape(6, 4, 5)), lead=2)
+    np.testing.assert_array_equal(lazy[key], MAP[key])
+    assert lines == ASKED
+    np.testing.assert_array_equal(lazy.scaled(2.0)[1, 2], MAP[1, 2] * 2)
+    np.testing.assert_array_equal(np.concatenate(list(lazy.blocks())), MAP.reshape(6, 4, 5))

@@ -14,7 +14,7 @@ import sharptip.io
 from sharptip.core.errors import ReadError, ScaleError
 from sharptip.core.scan import check
 
-SIZED = ("ibw", "bruker", "sxm", "jpk", "gwy", "gsf", "tiff", "zarr")
+SIZED = ("ibw", "bruker", "sxm", "jpk", "gwy", "gsf", "tiff", "zarr", "park")
 
 
 def scans(path: Path) -> list:
@@ -29,7 +29,7 @@ def test_every_example_is_a_scan_of_the_right_size(format: str, tmp_path: Path) 
         np.testing.assert_allclose(first["y"].values, np.arange(made.NY) * 5e-8, rtol=1e-12)
         np.testing.assert_allclose(first["x"].values, np.arange(made.NX) * 5e-8, rtol=1e-12)
         assert first["x"].attrs["units"] == "m"
-    else:
+    elif first.attrs.get("size"):  # a film or a map of curves has its size in a test of its own
         assert first.attrs["size"] == "unknown"
         assert first["x"].attrs["units"] == "px"
     assert json.loads(first.attrs["history"])[0]["step"] == "read"
@@ -245,9 +245,9 @@ def test_npy_of_every_number_type(kind: str, tmp_path: Path) -> None:
         (np.array([[{}, 1], [2, 3]], dtype=object), "unpickled"),
         (np.zeros(5), "no image"),
         (np.zeros((0, 5)), "no image"),
-        (np.zeros((2, 2), complex), "no image"),
+        (np.array({"a": 1}, dtype=object), "unpickled"),
         (np.zeros((2, 2), "U3"), "no image"),
-        (np.zeros((2, 2), [("a", "f4"), ("b", "f4")]), "no image"),
+        (np.zeros((2, 2), [("a", "f4"), ("b", "U3")]), "no image"),
     ],
 )
 def test_npy_that_is_no_image(values: np.ndarray, said: str, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from sharptip.core.scan import check, from_grid
 MUTANTS = 1000
 LONGEST = 5.0  # seconds for one file
 MOST_MEMORY = 64 * 2**20  # bytes for one file of a few kB
-CHECKSUMMED = ("zarr", "npz", "png")  # the pixels of these cannot change unnoticed
+CHECKSUMMED = ("zarr", "netcdf", "npz", "png")  # the pixels of these cannot change unnoticed
 COUNTED = ("ibw", "bruker", "sxm", "gsf", "gwy", "npy")  # nor can those of these be moved by lost or added bytes
 
 

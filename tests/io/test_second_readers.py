@@ -194,14 +194,6 @@ def lattice_peaks(image: np.ndarray, extent: float) -> np.ndarray:
     return np.array(out)
 
 
-def test_real_force_curves_are_refused_by_name() -> None:
-    with pytest.raises(ReadError, match="force curve"):
-        sharptip.read(real("vendor", "bruker", "BrukerReader_ForceCurve_Sapphire_TAP525.001"))
-    for path in reals("vendor/*/*orce*urve*.ibw"):
-        with pytest.raises(ReadError, match="curve"):
-            sharptip.read(path)
-
-
 def test_every_real_file_is_read_or_refused_with_one_line() -> None:
     """Whatever instrument wrote it, and whether or not it is ours to read."""
     for path in reals("vendor/*/*") + reals("hs_afm/*"):

@@ -110,13 +110,13 @@ def test_any_zarr_reader_opens_the_store(tmp_path: Path) -> None:
 
 
 def test_a_large_array_is_cut_into_chunks_without_padding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sharptip.io.zarr as native
+    from sharptip.io import store
 
-    monkeypatch.setattr(native, "_CHUNK", 4096)
+    monkeypatch.setattr(store, "CHUNK", 4096)
     scan = scan_of(np.random.default_rng(0).normal(size=(97, 60)), 1e-9)
     sharptip.write(scan, tmp_path / "a.zarr")
     bits(scan, sharptip.read(tmp_path / "a.zarr"))
-    monkeypatch.setattr(native, "_CHUNK", 97 * 60)
+    monkeypatch.setattr(store, "CHUNK", 97 * 60)
     wide = scan_of(np.random.default_rng(0).normal(size=(96, 60)), 1e-9)
     sharptip.write(wide, tmp_path / "b.zarr")
     assert len(list((tmp_path / "b.zarr" / "height" / "c").rglob("*"))) > 2

@@ -97,6 +97,20 @@ def test_thumbnails_of_flat_or_torn_scans_are_drawn():
     texts(figures.scan_thumbnails([np.zeros((8, 8)), torn], [1e-9, 1e-9], ["a", "a"], ["", ""], "m"))
 
 
+def test_before_and_after_have_bars_ranges_and_names(rng):
+    raw = rng.normal(size=(30, 60)) * 1e-9
+    flat, torn = np.zeros((20, 20)), np.full((20, 20), np.nan)
+    figure = figures.before_after_figure(
+        [raw, flat, torn], [raw / 2, flat, torn], [1e-9, (1e-9, 2e-9), None], ["m", "V", "rad"], ["a.sxm", "b", "c"]
+    )
+    assert len(bars(figure)) == 9
+    said = texts(figure)
+    for words in ("a.sxm", "before: 5", "after: 2", "taken off: 2", "20 nm", "5 px", "after: flat"):
+        assert words in said, words
+    tall = [axes.get_window_extent().height / axes.get_window_extent().width for axes in figure.axes[::3]]
+    assert tall == pytest.approx([0.5, 0.5, 1.0], rel=0.02)
+
+
 def test_feature_maps_one_panel_each(drawn):
     figure = drawn["feature maps"]
     assert len([axes for axes in figure.axes if axes.images]) == 9

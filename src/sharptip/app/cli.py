@@ -10,14 +10,14 @@ import os
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from .. import __version__
-from ..core.errors import ReadError, ScaleError, SharptipError, StudyError, WriteError
+from ..core.errors import ScaleError, ScanError, SharptipError, StudyError, WriteError
+from .progress import Pace
 
 # Threads that spin long while they wait make training several times slower as soon as another program wants a core; a
 # short spin costs a few per cent on a quiet machine. To be said before torch is imported; the user's own word counts.
@@ -113,64 +113,66 @@ def convert(
 
 @app.command()
 def clean(
-    source: Annotated[Path, typer.Argument(help="A file, or a folder of them.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The cleaned file, or a folder for the cleaned files.")],
+    sources: Annotated[
+        list[Path], typer.Argument(metavar="SOURCE...", help="Files as the instrument wrote them, or folders of them.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="A folder for the cleaned scans; for one file also its name.")
+    ],
     steps: Annotated[
-        str, typer.Option(help="Steps in order: plane, polynomial, rows, relevel, scars.")
-    ] = "plane,rows,scars",
-    channel: ChannelOption = "height",
+        str | None, typer.Option(help="Steps in order, or the name of a chain; auto, if left out.")
+    ] = None,
+    channel: Annotated[str, typer.Option("--channel", help="What is cleaned; 'all': every image channel.")] = "height",
     size: SizeOption = None,
-    suffix: Annotated[str, typer.Option(help="Of the files written into a folder: .zarr or .gwy.")] = ".zarr",
+    unit: Annotated[str | None, typer.Option(help="The unit of the numbers of arrays and pictures.")] = None,
+    suffix: Annotated[str, typer.Option(help="Of the files written into a folder: .zarr, .nc, .gwy …")] = ".zarr",
+    learned: Annotated[bool, typer.Option("--learned", help="A trained model in place of the steps.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Also replace what this did not write.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core, if left out.")] = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="tcp://HOST:8786 of a dask scheduler whose workers do it instead.")
+    ] = None,
+    pictures: Annotated[int, typer.Option(min=0, help="Scans that the summary shows before and after.")] = 24,
 ) -> None:
-    """Level, align lines and mend scars; one broken file in a folder is named and stops nothing."""
-    from ..clean import STEPS
+    """Level, align lines and mend scars, of one scan or of thousands; the same command goes on after a stop.
 
-    chosen = [s.strip() for s in steps.split(",") if s.strip()]
-    for name in chosen or [""]:
-        if name not in STEPS:
-            raise typer.BadParameter(f"there is no step {name!r}; there are {', '.join(STEPS)}", param_hint="--steps")
-    if suffix not in (".zarr", ".gwy"):
-        raise typer.BadParameter(f"{suffix!r} is not written; use .zarr or .gwy", param_hint="--suffix")
-    run = [STEPS[s] for s in chosen]
-    if not source.is_dir() or source.suffix == ".zarr":
-        _clean_one(source, out, run, channel, _size(size))
+    A file that cannot be cleaned stops nothing: OUT/summary.csv says what came of each, OUT/summary.html shows it.
+    """
+    from .. import io
+    from ..batch.clean_file import LEARNED, Order, clean_one, names_of
+    from ..batch.clean_many import By, clean_many
+
+    if learned and steps:
+        raise typer.BadParameter("--learned replaces the steps; leave one of the two out", param_hint="--learned")
+    if workers and cluster:
+        raise typer.BadParameter("the cluster has its own workers; leave one of the two out", param_hint="--workers")
+    if suffix not in io.WRITTEN:
+        known = " or ".join(io.WRITTEN)
+        raise typer.BadParameter(f"{suffix!r} is not written; use {known}", param_hint="--suffix")
+    try:
+        chosen = LEARNED if learned else "auto" if steps is None else steps
+        names_of(chosen)
+    except ScanError as error:
+        raise typer.BadParameter(str(error), param_hint="--steps") from None
+    order = Order(chosen, channel, _size(size), unit)
+    single = len(sources) == 1 and (not sources[0].is_dir() or (sources[0] / "zarr.json").is_file())
+    if single and out.suffix and (out.suffix in io.WRITTEN or not out.is_dir()):
+        clean_one(sources[0], out, order, overwrite)
         typer.echo(f"{out}")
         return
-    files = sorted(p for p in source.rglob("*") if p.is_file() and not p.name.startswith("."))
-    if not files:
-        raise ReadError(f"{source}: holds no file; name a folder of scans")
-    broken = 0
-    for (file, target), progress in _tracked(list(_targets(files, source, out, suffix)), "cleaning"):
+    if out.suffix in io.WRITTEN:
+        raise typer.BadParameter(f"{out} is the name of one scan; several go into a folder", param_hint="--out")
+    with Pace("cleaning") as pace:
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _clean_one(file, target, run, channel, _size(size))
-        except SharptipError as error:
-            broken += 1
-            progress(f"left out: {error}")
-    typer.echo(f"{len(files) - broken} of {len(files)} scans cleaned into {out}")
-    if broken:
+            done = clean_many(
+                sources, out, order, suffix=suffix, overwrite=overwrite, by=By(workers, cluster), pictures=pictures,
+                progress=pace.to, say=pace.say,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            raise WriteError(f"interrupted; what is done is kept in {out}, the same command goes on") from None
+    typer.echo(done.told())
+    if done.left:
         raise typer.Exit(1)
-
-
-def _targets(files: list[Path], source: Path, out: Path, suffix: str) -> Any:
-    """Each file with the place of its cleaned scan: a.sxm → a.zarr, but a.sxm.zarr where an a.gwy lies beside it."""
-    stems = [f.relative_to(source).with_suffix("") for f in files]
-    for file, stem in zip(files, stems, strict=True):
-        below = file.relative_to(source)
-        yield file, out / (below.with_suffix(suffix) if stems.count(stem) == 1 else Path(f"{below}{suffix}"))
-
-
-def _clean_one(file: Path, out: Path, steps: list[Callable[..., Any]], channel: str, size: Any) -> None:
-    from .. import io
-
-    if out.resolve() == file.resolve():
-        raise WriteError(f"{out}: is the raw scan itself, which stays as it is; choose another --out")
-    cleaned = []
-    for scan in io.scans(file, size=size):
-        for step in steps:
-            scan = step(scan, channel=channel)
-        cleaned.append(scan)
-    io.write(cleaned[0] if len(cleaned) == 1 else cleaned, out)
 
 
 @app.command()
@@ -707,14 +709,6 @@ class _Bar:
 
     def say(self, text: str) -> None:
         self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def _tracked(files: list[Any], title: str) -> Any:
-    """Each of them with a function that prints beside the bar."""
-    with _Bar(title) as bar:
-        for i, file in enumerate(files):
-            yield file, bar.say
-            bar.to(title, i + 1, len(files))
 
 
 if __name__ == "__main__":

@@ -1,25 +1,26 @@
-"""scan → scan, one idea per file: level, align lines, level on the background, mend scars."""
+"""scan → scan, one idea per file: level, align lines, mend scars and spikes, follow drift, mark junk."""
 
-from collections.abc import Callable
-
-import xarray as xr
-
+from .arc import arc, arc_fit
+from .chain import CHAINS, STEPS, fitting, named, run
 from .coarsen import coarsen
+from .directions import compare_directions, directions
+from .drift import drift, drift_of, moved, shift_between
+from .facet import facet, facet_fit
+from .flatten import Flattened, flatten, flatten_fit
+from .junk import junk, junk_frames
+from .lines import line_fit, lines
 from .mask import background, relevel, relevel_fit
 from .plane import plane, plane_fit
 from .polynomial import polynomial, polynomial_fit
 from .rows import row_offsets, rows
 from .scars import find_scars, mend, scars, without_scars
-
-STEPS: dict[str, Callable[..., xr.Dataset]] = {
-    "plane": plane,
-    "polynomial": polynomial,
-    "rows": rows,
-    "relevel": relevel,
-    "scars": scars,
-}  # by the names that the command line and recipes use
+from .spikes import find_spikes, spikes, without_spikes
+from .substrate import Substrate, substrate_of
 
 __all__ = [
-    "STEPS", "background", "coarsen", "find_scars", "mend", "plane", "plane_fit", "polynomial", "polynomial_fit",
-    "relevel", "relevel_fit", "row_offsets", "rows", "scars", "without_scars",
+    "CHAINS", "STEPS", "Flattened", "Substrate", "arc", "arc_fit", "background", "coarsen", "compare_directions",
+    "directions", "drift", "drift_of", "facet", "facet_fit", "find_scars", "find_spikes", "fitting", "flatten",
+    "flatten_fit", "junk", "junk_frames", "line_fit", "lines", "mend", "moved", "named", "plane", "plane_fit",
+    "polynomial", "polynomial_fit", "relevel", "relevel_fit", "row_offsets", "rows", "run", "scars", "shift_between",
+    "spikes", "substrate_of", "without_scars", "without_spikes",
 ]  # fmt: skip

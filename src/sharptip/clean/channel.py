@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import xarray as xr
 
 from ..core.errors import ChannelError, ScanError
 from ..core.scan import label
+
+MOST_THREADS = 8  # numpy lets go of the interpreter for long enough to keep a few cores busy, not many
 
 Mask = str | np.ndarray | xr.DataArray | None
 
@@ -18,13 +22,31 @@ def on_images(scan: xr.Dataset, channel: str, change: Callable[[np.ndarray], np.
 
     Raises ChannelError where the scan has no such channel, ScanError where the channel is no image.
     """
-    data = _image_channel(scan, channel)
+    data = image_channel(scan, channel)
     turned = data.transpose(..., "y", "x")
     values = np.asarray(turned.values)
     if not np.issubdtype(values.dtype, np.floating):
         values = values.astype(float)
     changed = turned.copy(data=change(values)).transpose(*data.dims)
     return scan.assign({channel: changed})
+
+
+def each_image(z: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Images z (..., y, x) with `change` made to each one (y, x); the frames of a film are shared out among threads."""
+    frames = z.reshape(-1, *z.shape[-2:])
+    out = np.empty_like(frames)
+
+    def one(i: int) -> None:
+        out[i] = change(frames[i])
+
+    workers = min(os.cpu_count() or 1, len(frames), MOST_THREADS)
+    if workers < 2:
+        for i in range(len(frames)):
+            one(i)
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(one, range(len(frames))))
+    return out.reshape(z.shape)
 
 
 def mask_of(scan: xr.Dataset, channel: str, mask: Mask) -> np.ndarray | None:
@@ -34,7 +56,7 @@ def mask_of(scan: xr.Dataset, channel: str, mask: Mask) -> np.ndarray | None:
     """
     if mask is None:
         return None
-    data = _image_channel(scan, channel)
+    data = image_channel(scan, channel)
     if isinstance(mask, str):
         if mask not in scan.data_vars:
             raise ChannelError(f"{label(scan)} has no mask {mask!r}; it has {', '.join(map(str, scan.data_vars))}")
@@ -48,7 +70,8 @@ def mask_of(scan: xr.Dataset, channel: str, mask: Mask) -> np.ndarray | None:
     return mask
 
 
-def _image_channel(scan: xr.Dataset, channel: str) -> xr.DataArray:
+def image_channel(scan: xr.Dataset, channel: str) -> xr.DataArray:
+    """The channel, if it is an image: ChannelError that lists the channels there are, or ScanError."""
     if channel not in scan.data_vars:
         raise ChannelError(f"{label(scan)} has no channel {channel!r}; it has {', '.join(map(str, scan.data_vars))}")
     data = scan[channel]

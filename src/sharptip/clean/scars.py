@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from ..core.history import step
-from .channel import on_images
+from .channel import each_image, on_images
 
 LOW, HIGH = 0.25, 0.666  # rms differences of neighbouring lines
 MAX_WIDTH = 4  # lines
@@ -29,6 +29,7 @@ def find_scars(
 ) -> np.ndarray:
     """Mask (y, x), True on a scar, of one image z (y, x). Pixels that are NaN, or beside NaN, are on none."""
     found = np.zeros(z.shape, bool)
+    z = (z - _middle(z)).astype(np.float32)  # to compare needs no more, and is twice as fast
     apart = np.diff(z, axis=0)
     apart = apart[np.isfinite(apart)]
     usual = float(np.sqrt(np.mean(apart.astype(float) ** 2))) if apart.size else 0.0
@@ -48,6 +49,11 @@ def find_scars(
     return found
 
 
+def _middle(z: np.ndarray) -> float:
+    known = z[np.isfinite(z)]
+    return float(np.median(known[:: max(1, known.size // 4096)])) if known.size else 0.0
+
+
 def _runs(excess: np.ndarray, low: float, high: float, min_length: int) -> np.ndarray:
     """Runs along x above `low` that are long enough and somewhere above `high`."""
     weak = excess > low
@@ -55,15 +61,17 @@ def _runs(excess: np.ndarray, low: float, high: float, min_length: int) -> np.nd
     lines = np.flatnonzero(np.count_nonzero(weak, axis=1) >= min_length)
     if len(lines) == 0:
         return kept
-    padded = np.zeros((len(lines), weak.shape[1] + 2), np.int8)
+    padded = np.zeros((len(lines), weak.shape[1] + 2), bool)  # no run goes on from one line to the next
     padded[:, 1:-1] = weak[lines]
-    edges = np.diff(padded, axis=1)
-    line, start = np.nonzero(edges == 1)
-    end = np.nonzero(edges == -1)[1]
-    strong = np.concatenate([np.zeros((len(lines), 1), int), np.cumsum(excess[lines] > high, axis=1)], axis=1)
-    good = (end - start >= min_length) & (strong[line, end] > strong[line, start])
-    for row, first, last in zip(lines[line[good]], start[good], end[good], strict=True):
-        kept[row, first:last] = True
+    flat = padded.ravel()
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    start, end = edges[::2], edges[1::2]
+    long = end - start >= min_length
+    for first, last in zip(start[long], end[long], strict=True):
+        line, at = divmod(int(first) - 1, padded.shape[1])
+        run = slice(at, at + int(last - first))
+        if excess[lines[line], run].max() > high:
+            kept[lines[line], run] = True
     return kept
 
 
@@ -102,16 +110,16 @@ def without_scars(
     rounds: int = ROUNDS,
 ) -> np.ndarray:
     """Images z (..., y, x) with their scars found and mended, `rounds` times over."""
-    frames = z.reshape(-1, *z.shape[-2:])
-    out = np.empty_like(frames)
-    for i, frame in enumerate(frames):
+
+    def mended(frame: np.ndarray) -> np.ndarray:
         for _ in range(rounds):
             scarred = find_scars(frame, low=low, high=high, max_width=max_width, min_length=min_length)
             if not scarred.any():
                 break
             frame = mend(frame, scarred)
-        out[i] = frame
-    return out.reshape(z.shape)
+        return frame
+
+    return each_image(z, mended)
 
 
 @step

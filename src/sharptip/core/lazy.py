@@ -23,6 +23,9 @@ BLOCK = 2**24  # bytes that `blocks` reads at a time
 class Lazy:
     """An array of `shape` and `dtype` whose parts along the first axis (frames, lines, curves) are read by `load`.
 
+    Parts may run along several axes: of a map (direction, y, x, bias) with `lead=2` a part is a line, and the places
+    given to `load` count the lines of both directions.
+
     `load` is a function at the top of a module, or a `functools.partial` of one, so that it can travel to another
     process; it opens the file anew at each call. Its file was checked to be long enough before this was made.
     """
@@ -30,6 +33,7 @@ class Lazy:
     shape: tuple[int, ...]
     dtype: np.dtype
     load: Load
+    lead: int = 1
 
     @property
     def ndim(self) -> int:
@@ -48,21 +52,18 @@ class Lazy:
         return self.shape[0]
 
     def __getitem__(self, key: Any) -> np.ndarray:
-        """The numbers asked for; only the parts that `key` names along the first axis are read."""
+        """The numbers asked for; only the parts that `key` names along the leading axes are read."""
         key = key if isinstance(key, tuple) else (key,)
         if key and key[0] is Ellipsis:
             key = (slice(None),) * (self.ndim - len(key) + 1) + key[1:]
-        first, rest = (key[0], key[1:]) if key else (slice(None), ())
-        places = np.arange(self.shape[0])[first]
-        parts = self._read(np.atleast_1d(places))
-        if np.ndim(places) == 0:
-            return parts[0][rest] if rest else parts[0]
-        return parts[(slice(None), *rest)]
+        places = np.arange(math.prod(self.shape[: self.lead])).reshape(self.shape[: self.lead])[key[: self.lead]]
+        parts = self._read(np.ravel(places)).reshape(*np.shape(places), *self.shape[self.lead :])
+        return parts[(slice(None),) * np.ndim(places) + key[self.lead :]]
 
     def _read(self, places: np.ndarray) -> np.ndarray:
         if len(places) == 0:
-            return np.empty((0, *self.shape[1:]), self.dtype)
-        return np.asarray(self.load(places), self.dtype).reshape(len(places), *self.shape[1:])
+            return np.empty((0, *self.shape[self.lead :]), self.dtype)
+        return np.asarray(self.load(places), self.dtype).reshape(len(places), *self.shape[self.lead :])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         whole = self[:]
@@ -73,13 +74,14 @@ class Lazy:
         if factor == 1.0 and np.issubdtype(self.dtype, np.floating):
             return self
         kind = np.result_type(self.dtype, np.float64) if factor != 1.0 else np.dtype(np.float64)
-        return Lazy(self.shape, kind, partial(_scaled, self.load, factor))
+        return Lazy(self.shape, kind, partial(_scaled, self.load, factor), self.lead)
 
     def blocks(self) -> Any:
-        """All the numbers, a bounded stretch of the first axis at a time."""
-        rows = max(1, BLOCK // max(1, self.nbytes // max(1, len(self))))
-        for start in range(0, len(self), rows):
-            yield self[start : start + rows]
+        """All the numbers, a bounded stretch of parts at a time."""
+        parts = math.prod(self.shape[: self.lead])
+        step = max(1, BLOCK // max(1, self.nbytes // max(1, parts)))
+        for start in range(0, parts, step):
+            yield self._read(np.arange(start, min(start + step, parts)))
 
 
 def _scaled(load: Load, factor: float, places: np.ndarray) -> np.ndarray:

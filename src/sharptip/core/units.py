@@ -20,6 +20,7 @@ _BASE: dict[str, tuple[str, float]] = {
     "deg": ("rad", math.pi / 180), "°": ("rad", math.pi / 180), "degree": ("rad", math.pi / 180),
     "Deg": ("rad", math.pi / 180), "degrees": ("rad", math.pi / 180), "º": ("rad", math.pi / 180),
     "min": ("s", 60.0), "Volt": ("V", 1.0), "volts": ("V", 1.0), "sec": ("s", 1.0), "meter": ("m", 1.0),
+    "√Hz": ("√Hz", 1.0),
 }  # fmt: skip
 _PREFIX = {
     "a": 1e-18, "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "~": 1e-6, "m": 1e-3,
@@ -62,7 +63,7 @@ def to_si(unit: str) -> tuple[float, str]:
 
     Raises UnitError for a unit that is not understood; a reader then keeps the numbers as they are, in 'arb'.
     """
-    text = unit.strip().replace("²", "^2").replace("⁻¹", "^-1").replace("**", "^")
+    text = unit.strip().replace("²", "^2").replace("⁻¹", "^-1").replace("**", "^").replace("sqrt(Hz)", "√Hz")
     if text in ("", "1", "none", "None"):
         return 1.0, DIMENSIONLESS
     if text in ("%", "percent"):

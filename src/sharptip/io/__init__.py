@@ -1,7 +1,7 @@
 """Vendor files → scans, scans → files. One file here per format: what it looks like, and how it is read.
 
     scan = sharptip.read("image.ibw")            # Dataset, or DataTree where a file holds several grids
-    sharptip.write(scan, "image.zarr")           # lossless; or "image.gwy"
+    sharptip.write(scan, "image.zarr")           # lossless; or .nc, .gwy, .gsf, .tif, .mp4, .gif, .csv
 
 Nothing in this module imports xarray before a scan is asked for, so that `describe` answers at once.
 """
@@ -10,23 +10,20 @@ from __future__ import annotations
 
 import json
 import os
-import struct
-import zipfile
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..core import registry
-from ..core.errors import ReadError, ScaleError, ScanError, WriteError
-from ..core.files import write_whole
+from ..core.errors import ReadError, ScaleError, WriteError
 from ..core.grid import Grid, checked
-from ..core.lazy import Lazy, Load
+from ..core.lazy import Lazy
+from .door import DAMAGE, door, read_later
 from .layout import Size
 
 if TYPE_CHECKING:
@@ -35,15 +32,7 @@ if TYPE_CHECKING:
 _LONGEST_NAME = 256  # letters of a channel's name or unit
 HEAD = 65536  # bytes of a file that `detect` sees
 LARGEST_FILE = 2**30  # bytes that are read at once; no image comes near, and a blown-up file must not fill the memory
-RANGED = 2**28  # bytes of a film or map that `describe` reads for the least and greatest value
-
-# What Python, numpy and the libraries under the readers raise on bytes that make no sense. At this one door they become
-# a ReadError; an error of any other type is a mistake of ours and is shown as it is.
-DAMAGE = (
-    ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, NotImplementedError, OSError, RecursionError,
-    RuntimeError, SyntaxError, TypeError, UnicodeError, ValueError, struct.error, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
-
+RANGED = 2**26  # bytes of a film or map that `describe` reads for the least and greatest value
 Path_ = str | os.PathLike[str]
 
 
@@ -99,7 +88,7 @@ def _tree(
     reader = _reader(_head(path), path)
     if hasattr(reader, "scans") and frames is None:
         _options(reader, path, size, channel, unit)
-        with _door(reader.NAME, path):
+        with door(reader.NAME, path):
             tree = reader.scans(path)
             for scan in tree.values():
                 if scan.data_vars:
@@ -108,7 +97,7 @@ def _tree(
     tree = {}
     for i, grid in enumerate(read_with(reader, path, size=size, channel=channel, unit=unit, frames=frames)):
         name = grid.name.replace("/", "_") or f"scan_{i}"
-        with _door(reader.NAME, path):
+        with door(reader.NAME, path):
             tree[f"{name}_{i}" if name in tree else name] = check(from_grid(grid, str(path), reader.NAME))
     return tree
 
@@ -142,7 +131,7 @@ def read_with(
     picks = frames is not None and getattr(reader, "PICKS_FRAMES", False)
     if picks:
         options["frames"] = frames
-    with _door(reader.NAME, path):
+    with door(reader.NAME, path):
         found = reader.read(path, **options)
         if not found:
             raise ReadError("it holds no scan")
@@ -160,34 +149,14 @@ def _options(reader: Any, path: Path, size: Size, channel: str | None, unit: str
     return {}
 
 
-@contextmanager
-def _door(format: str, path: Path) -> Iterator[None]:
-    """Whatever damage raises behind here leaves as a ReadError that names the file and the reader."""
-    try:
-        with np.errstate(invalid="ignore", over="ignore"):  # numbers that damage has made need no warning
-            yield
-    except (ReadError, ScanError) as error:
-        said = str(error)
-        kind = type(error) if isinstance(error, ReadError) else ReadError
-        raise kind(said if said.startswith(str(path)) else f"{path} ({format}): {said}") from error
-    except DAMAGE as error:
-        about = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise ReadError(f"{path}: damaged, or not really a {format} file ({about})") from error
-
-
 def _guarded(grid: Grid, format: str, path: Path) -> Grid:
     """The grid; what is read from it later goes through the same door."""
     later = [
-        replace(c, data=replace(c.data, load=partial(_read_later, c.data.load, format, path)))
+        replace(c, data=replace(c.data, load=partial(read_later, c.data.load, format, path)))
         if isinstance(c.data, Lazy) else c
         for c in grid.channels
     ]  # fmt: skip
     return replace(grid, channels=tuple(later))
-
-
-def _read_later(load: Load, format: str, path: Path, which: np.ndarray) -> np.ndarray:
-    with _door(format, path):
-        return load(which)
 
 
 def _sound(grid: Grid) -> Grid:
@@ -299,19 +268,53 @@ def _range(data: np.ndarray | Lazy) -> dict[str, float | None]:
     return {"min": low, "max": high}
 
 
-def write(scan: xr.Dataset | xr.DataTree | Sequence[xr.Dataset], path: Path_) -> None:
-    """Write a scan, several, or a tree of them; the suffix decides: `.zarr` (native, lossless) or `.gwy`.
+# Suffix → the module that writes it, and whether it holds one image or film alone.
+_WRITERS = {
+    ".zarr": "zarr", ".nc": "netcdf", ".gwy": "gwy", ".gsf": "gsf", ".tif": "tiff", ".tiff": "tiff",
+    ".mp4": "movie", ".gif": "movie", ".csv": "csv",
+}  # fmt: skip
+WRITTEN = tuple(_WRITERS)
+
+
+def write(
+    scan: xr.Dataset | xr.DataTree | Sequence[xr.Dataset],
+    path: Path_,
+    *,
+    channel: str | None = None,
+    direction: str | None = None,
+    frame: int | None = None,
+    speed: float | None = None,
+    fps: float | None = None,
+    tell: Callable[[str, int, int], None] | None = None,
+) -> None:
+    """Write a scan, several, or a tree of them; the suffix decides the format.
+
+    `.zarr` and `.nc` (netCDF) keep everything; `.gwy` keeps all images. `.gsf` holds one image, `.tif` one image or
+    film, `.mp4` and `.gif` are movies of a film, `.csv` a table of curves, spectra or pixels. channel, direction,
+    frame: what of the scan is written; without them all of it, or a WriteError where a format cannot hold that.
+    What is lost is told in a warning. speed, fps: of a movie, in times the real one, or in frames per second (10
+    where neither is given); tell is called with (what, done, of) as its frames are drawn.
 
     The file appears whole or not at all. Raises WriteError, and ScanError for a scan that breaks its promises.
     """
     path = Path(path)
-    writers = {".zarr": _write_zarr, ".gwy": _write_gwy}
-    if path.suffix.lower() not in writers:
-        raise WriteError(f"{path}: scans are written as {' or '.join(writers)}, not as {path.suffix or 'no suffix'!r}")
+    suffix = path.suffix.lower()
+    if suffix not in _WRITERS:
+        known = " or ".join((", ".join(WRITTEN[:-1]), WRITTEN[-1]))
+        raise WriteError(f"{path}: scans are written as {known}, not as {path.suffix or 'no suffix'!r}")
     if not path.parent.is_dir():
         raise WriteError(f"{path}: there is no folder {path.parent}")
+    if _WRITERS[suffix] != "movie" and (speed is not None or fps is not None):
+        raise WriteError(f"{path}: speed and fps are for movies, .mp4 and .gif")
+    from .pick import pick_all
+
+    writer = import_module(f".{_WRITERS[suffix]}", __name__)
+    nodes = pick_all(_nodes(scan), channel, direction, frame)
     try:
-        writers[path.suffix.lower()](_nodes(scan), path)
+        if _WRITERS[suffix] == "movie":
+            writer.write(nodes, path, speed=speed, fps=fps, tell=tell)
+        else:
+            writer.write(nodes, path)
     except OSError as error:
         raise WriteError(f"{path}: cannot be written ({error})") from error
 
@@ -334,16 +337,3 @@ def _nodes(scan: Any) -> dict[str, Any]:
     if not any(one.data_vars for one in nodes.values()):
         raise WriteError("there is no scan to write")
     return nodes
-
-
-def _write_gwy(nodes: dict[str, Any], path: Path) -> None:
-    from . import gwy
-
-    data = gwy.write([one for one in nodes.values() if one.data_vars], path)
-    write_whole(path, lambda temporary: temporary.write_bytes(data))
-
-
-def _write_zarr(nodes: dict[str, Any], path: Path) -> None:
-    from . import zarr
-
-    zarr.write(nodes, path)

@@ -1,8 +1,10 @@
 """Arrays saved by numpy (`.npy`, `.npz`): images without a scale, without a unit and without a name.
 
 Layout: NEP 1. Nothing is ever unpickled. A three-dimensional array is a stack of frames (frame, y, x); each frame is a
-grid of its own, since nobody said when it was taken, and all frames of a stack are views of one block of memory. In an
-`.npz`, one- and many-dimensional arrays, text, and tables with one row per frame of a stack are kept in the header.
+grid of its own, since nobody said when it was taken, and all frames of a stack are views of one block of memory. An
+array of more dimensions is a map of spectra (y, x, axis_2, axis_3 …), as spectroscopic images are saved; arrays as long
+as some of its axes are kept beside it. Complex numbers become their real and imaginary parts, records one channel a
+field. In an `.npz`, one-dimensional arrays, text, and tables with one row per frame of a stack are kept in the header.
 """
 
 from __future__ import annotations
@@ -13,15 +15,16 @@ import math
 import re
 import zipfile
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ..core.errors import ReadError
-from ..core.grid import LARGEST, Channel, Grid
+from ..core.grid import LARGEST, Axis, Channel, Grid, unique
 from ..core.names import UNITS
 from ..core.units import to_si
-from .layout import Size, floats, given_axes, take
+from .layout import Size, floats, given_axes
 
 NAME = "array"
 SUFFIXES = (".npy", ".npz")
@@ -31,6 +34,7 @@ PICKS_FRAMES = True
 
 _NPY, _ZIP = b"\x93NUMPY", b"PK\x03\x04"
 _DEFLATE = 1032  # deflate cannot make anything smaller than 1/1032 of itself
+_MOST_LISTED = 2**16  # numbers beside a map that belong to none of its axes and are kept in the header
 _SMALL = 16  # facts of up to this many values are kept verbatim
 _LONGEST_HEADER = 65536
 
@@ -49,6 +53,9 @@ def read(
 ) -> list[Grid]:
     """Every image of the file, or of its only stack the frames asked for, in the order asked for."""
     arrays, facts = _arrays(path)
+    maps = {k: a for k, a in arrays.items() if a.ndim > 3}
+    if maps and frames is None:
+        return _maps(path.stem, arrays, size, channel, unit, facts)
     if frames is not None:
         stacks = {k: a for k, a in arrays.items() if a.ndim == 3}
         if len(stacks) != 1:
@@ -78,14 +85,82 @@ def _grids(
     axes = given_axes((stack.shape[1], stack.shape[2]), size, None, "an array")
     if frames is not None:
         stack = stack[frames]
-    numbers = floats(stack)
+    parts = [(said, its_unit or unit, floats(part)) for said, its_unit, part in _parts(stack)]
     grids = []
     for row, i in enumerate(which):
         label = f"{name}[{i}]" if values.ndim == 3 else name
         about = {"array": name, "shape": list(values.shape), "dtype": str(values.dtype), **facts}
         attrs = {"frame": i} if values.ndim == 3 else {}
-        grids.append(Grid(label, (named_channel(numbers[row], channel, unit),), axes, about, attrs))
+        channels = [_part_channel(said, part[row], channel, its_unit) for said, its_unit, part in parts]
+        grids.append(Grid(label, unique(channels), axes, about, attrs))
     return grids
+
+
+def _parts(values: np.ndarray) -> list[tuple[str, str | None, np.ndarray]]:
+    """(what it is called, its unit if it says one, real numbers) of each part of an array."""
+    if values.dtype.names is not None:
+        said = [re.fullmatch(r"(.*?)\s*(?:[\[(]([^\])]*)[\])])?", field) for field in values.dtype.names]
+        fields = zip(said, values.dtype.names, strict=True)
+        return [(m[1] if m else field, m[2] if m else None, values[field]) for m, field in fields]
+    if values.dtype.kind == "c":
+        return [("real", None, values.real), ("imag", None, values.imag)]
+    return [("", None, values)]
+
+
+def _part_channel(said: str, values: np.ndarray, channel: str | None, unit: str | None) -> Channel:
+    if said in ("", "real", "imag"):
+        made = named_channel(values, channel, unit)
+        return replace(made, name=f"{made.name}_{said}") if said else made
+    return Channel.from_vendor(said, values, unit or "arb")
+
+
+def _maps(
+    stem: str,
+    arrays: dict[str, np.ndarray],
+    size: Size,
+    channel: str | None,
+    unit: str | None,
+    facts: dict[str, object],
+) -> list[Grid]:
+    """Maps of spectra of one shape share a grid, with the arrays that are as long as some of its axes."""
+    grids: list[Grid] = []
+    told = {k: {"shape": list(a.shape), "dtype": str(a.dtype)} for k, a in arrays.items()}
+    used = set()
+    for shape in dict.fromkeys(a.shape for a in arrays.values() if a.ndim > 3):
+        dims = ("y", "x", *(f"axis_{k}" for k in range(2, len(shape))))
+        axes = given_axes((shape[0], shape[1]), size, None, "an array")
+        axes |= {d: Axis(np.arange(n) * 1.0, "1") for d, n in zip(dims[2:], shape[2:], strict=True)}
+        channels = []
+        for key, values in arrays.items():
+            along = _along(values.shape, shape, dims) if values.ndim <= 3 else dims if values.shape == shape else None
+            if along:
+                used.add(key)
+                own = key if len(arrays) > 1 else ""
+                channels += _map_channels(own, values, along, *((channel, unit) if along == dims else (None, None)))
+        name = stem if not grids else f"{stem} {len(grids) + 1}"
+        grids.append(Grid(name, unique(channels), axes))
+    left = {k: a.tolist() if a.size <= _MOST_LISTED else _fact(a) for k, a in arrays.items() if k not in used}
+    return [replace(g, header={"arrays": told, **facts, **left}) for g in grids]
+
+
+def _map_channels(
+    key: str, values: np.ndarray, dims: tuple[str, ...], channel: str | None, unit: str | None
+) -> list[Channel]:
+    """The parts of one array; numbers without a name are called as their array is."""
+    out = []
+    for said, its_unit, part in _parts(values):
+        made = _part_channel(said, floats(part), channel, its_unit or unit)
+        if key and channel is None and said in ("", "real", "imag"):
+            plain = re.sub(r"[^a-z0-9]+", "_", f"{key} {said}".lower()).strip("_")
+            made = replace(made, name=plain if plain[:1].isalpha() else f"array_{plain}", vendor_name=key)
+        out.append(replace(made, dims=dims))
+    return out
+
+
+def _along(own: tuple[int, ...], shape: tuple[int, ...], dims: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The last axes of a map that are as long as those of a smaller array; None where no neighbours are."""
+    starts = range(len(shape) - len(own), -1, -1)
+    return next((dims[k : k + len(own)] for k in starts if shape[k : k + len(own)] == own), None)
 
 
 def named_channel(values: np.ndarray, channel: str | None, unit: str | None) -> Channel:
@@ -113,7 +188,10 @@ def _arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
     else:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:  # from memory: a damaged length reads no more than there is
             found = {i.filename.removesuffix(".npy"): _member(archive, i) for i in archive.infolist()}
-    arrays = {k: a for k, a in found.items() if a.ndim in (2, 3) and a.dtype.kind in "fiub" and min(a.shape) > 0}
+    arrays = {k: a for k, a in found.items() if a.ndim >= 2 and _numbers(a.dtype) and min(a.shape) > 0}
+    if any(a.ndim > 3 for a in arrays.values()):
+        lines = {k: a for k, a in found.items() if a.ndim == 1 and _numbers(a.dtype) and a.size > 1}
+        return arrays | lines, {k: _fact(a) for k, a in found.items() if k not in arrays | lines}
     frames = {len(a) for a in arrays.values() if a.ndim == 3}
     arrays = {k: a for k, a in arrays.items() if a.ndim == 3 or len(a) not in frames}  # one row per frame: a table
     facts = {k: _fact(a) for k, a in found.items() if k not in arrays}
@@ -148,8 +226,14 @@ def _parsed(data: bytes) -> np.ndarray:
     if kind.itemsize == 0 or start + math.prod(shape) * kind.itemsize != len(data):
         raise ReadError(f"an array of shape {shape} and type {kind} does not fill the file; it is truncated or damaged")
     order = shape[::-1] if header["fortran_order"] else shape
-    values = take(data, start, order, kind.str, "the array") if kind.fields is None else np.empty(0)
+    values = np.frombuffer(data, kind, math.prod(shape), start).reshape(order)
     return values.T if header["fortran_order"] else values
+
+
+def _numbers(kind: np.dtype) -> bool:
+    """Real or complex numbers, or records of real ones."""
+    fields = [kind] if kind.names is None else [kind[name] for name in kind.names]
+    return all(f.kind in ("fiubc" if kind.names is None else "fiub") for f in fields)
 
 
 def _fact(values: np.ndarray) -> object:

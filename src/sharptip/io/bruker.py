@@ -1,166 +1,101 @@
-"""Bruker (Digital Instruments, Veeco) Nanoscope images: `.spm`, `.000`, `.001` …
+"""Bruker (Digital Instruments, Veeco) Nanoscope files: `.spm`, `.pfc`, `.000`, `.001` …
 
-Layout: NanoScope software user guide, appendix on the file format. Lines `\\Key: value` in sections `\\*Name`, ended by
-`\\*File list end`; each `\\*Ciao image list` section says where its image lies. Parameters that begin with `@` hold a
-value `V [soft scale] (hard scale) hard value`: the number is the fraction of the full range times the hard value of
-`Z scale` times the sensitivity that the soft scale names. Numbers are little-endian integers of 2 bytes, of 4 from
-version 9.2 on even where `Bytes/pixel` still says 2; the length of the data decides. The bottom line is stored first.
+Layout: NanoScope software user guide, appendix on the file format. The header is text (`bruker_header`); each section
+`\\*Ciao image list` says where an image lies, each `\\*Ciao force image list` where a channel of force curves lies
+(`bruker_force`). Images are little-endian integers of 2 bytes, of 4 from version 9.2 on even where `Bytes/pixel` still
+says 2; the length of the data decides. Their number is the fraction of the full range times the hard value of
+`Z scale` times the sensitivity that the soft scale names. The bottom line is stored first.
 """
 
 from __future__ import annotations
 
-import re
+import mmap
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from ..core.errors import ReadError, UnitError
+from ..core.errors import ReadError
 from ..core.grid import Axis, Channel, Grid, unique
-from ..core.units import to_si
-from .layout import count, finite, image_axes, join_directions, positive, take
+from . import bruker_force
+from .bruker_header import FIRST, LAST, LONGEST, Section, extent, full_range, quoted, sections
+from .layout import count, image_axes, join_directions, take
 
 NAME = "bruker"
-SUFFIXES = (".spm", ".000", ".001")
+SUFFIXES = (".spm", ".pfc", ".000", ".001")
 GENERIC = False
+LAZY = True  # curves of a force volume stay in the file
 
 _IMAGE = "Ciao image list"
-_FIRST, _LAST = (b"\\*File list", b"\\*Force file list"), b"\\*File list end"
 _STRAY = 4096  # bytes behind the last image; what a program appends on purpose is larger or zero
 _WAYS = {"trace": "forward", "retrace": "backward"}
 
-Section = dict[str, str]
+Found = tuple[str, str | None, Channel]
 
 
 def detect(head: bytes, path: Path) -> bool:
-    return head.startswith(_FIRST)
+    return head.startswith(FIRST)
 
 
 def read(path: Path) -> list[Grid]:
-    data = path.read_bytes()
-    end = data.find(_LAST)
+    with path.open("rb") as file:
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # a force volume does not fit into the memory
+    end = data.find(LAST, 0, LONGEST)
     if end < 0:
         raise ReadError("the header has no end (\\*File list end); the file is truncated")
     header = data[:end].decode("latin-1")
-    sections = _sections(header)
-    images = [values for name, values in sections if name == _IMAGE]
-    if not images:
-        what = "a force curve" if data.startswith(_FIRST[1]) else "no image in the format of NanoScope 4.3 or later"
-        raise ReadError(f"it holds {what}; images have a section \\*{_IMAGE}")
-    _check_end(data, [values for _, values in sections])
+    found = sections(header)
+    lists = [values for name, values in found if name in (_IMAGE, bruker_force.SECTION)]
+    if not lists:
+        what = "a force curve" if header.startswith("\\*Force") else "no image"
+        raise ReadError(f"it holds {what} in a format older than NanoScope 4.3, which is not known")
+    _check_end(data, [values for _, values in found])
+    return _images(data, path.stem, header, found) + bruker_force.grids(path, header, found)
+
+
+def _images(data: mmap.mmap, stem: str, header: str, found: list[tuple[str, Section]]) -> list[Grid]:
+    """One grid for the images of each number of pixels and size."""
+    images = [values for name, values in found if name == _IMAGE]
     common: Section = {}
-    for name, values in sections:
-        if name != _IMAGE:
+    for name, values in found:
+        if name not in (_IMAGE, bruker_force.SECTION):
             common |= values
-    groups: dict[tuple[object, ...], list[tuple[str, str | None, Channel]]] = {}
+    groups: dict[tuple[object, ...], list[Found]] = {}
     axes: dict[tuple[object, ...], dict[str, Axis]] = {}
     for image in images:
         made, where = _image(data, image, common)
         key: tuple[object, ...] = tuple((len(a.values), a.spacing) for a in where.values())
         axes[key] = where
         groups.setdefault(key, []).append(made)
-    slow = images[0].get("frame direction", "").lower()
+    slow = images[0].get("frame direction", "").lower() if images else ""
     attrs = {"slow_direction": slow} if slow in ("up", "down") else {}
     grids = []
     for k, (shape, recorded) in enumerate(groups.items()):
         channels, direction = join_directions(recorded)
-        name = path.stem if k == 0 else f"{path.stem}_{k + 1}"
+        name = stem if k == 0 else f"{stem}_{k + 1}"
         grids.append(Grid(name, unique(channels), direction | axes[shape], header, attrs))
     return grids
 
 
-def _sections(header: str) -> list[tuple[str, Section]]:
-    """(name, values by lower-case key) of each section in order; the first of a key counts."""
-    out: list[tuple[str, Section]] = []
-    for line in header.splitlines():
-        if line.startswith("\\*"):
-            out.append((line[2:].strip(), {}))
-        elif line.startswith("\\") and ": " in line and out:
-            key, value = line[1:].split(": ", 1)
-            out[-1][1].setdefault(re.sub(r"^@\d+:", "@", key).strip().lower(), value.strip())
-    return out
-
-
-def _check_end(data: bytes, sections: list[Section]) -> None:
+def _check_end(data: mmap.mmap, lists: list[Section]) -> None:
     """A few bytes behind the last data mean that the data were shifted: bytes were added before them."""
-    blocks = [s for s in sections if "data offset" in s and "data length" in s]
+    blocks = [s for s in lists if "data offset" in s and "data length" in s]
     end = max(count(s["data offset"], "Data offset") + count(s["data length"], "Data length") for s in blocks)
-    behind = data[end:]
+    behind = data[end : end + _STRAY]
     if len(behind) < _STRAY and behind.strip(b"\0\x1a"):
         raise ReadError(f"{len(behind)} bytes follow the last image; bytes were added before it, the file is damaged")
 
 
-def _image(data: bytes, image: Section, common: Section) -> tuple[tuple[str, str | None, Channel], dict[str, Axis]]:
+def _image(data: mmap.mmap, image: Section, common: Section) -> tuple[Found, dict[str, Axis]]:
     nx, ny = count(image["samps/line"], "Samps/line"), count(image["number of lines"], "Number of lines")
     length = count(image["data length"], "Data length")
     width = length // (nx * ny)
     if width not in (2, 4) or width * nx * ny != length:
         raise ReadError(f"an image of {ny} × {nx} pixels has {length} bytes; the header is damaged")
-    name = _quoted(image["@image data"])
+    name = quoted(image["@image data"])
     counts = take(data, count(image["data offset"], "Data offset"), (ny, nx), f"<i{width}", f"the image {name!r}")
-    full_range, unit = _full_range(image["@z scale"], common)
-    values = counts[::-1] * np.float64(full_range / 256**width)
+    whole, unit = full_range(image["@z scale"], common)
+    values = counts[::-1] * np.float64(whole / 256**width)
     channel = Channel.from_vendor(name, values, unit)
     way = _WAYS.get(image.get("line direction", "").lower())
-    return (name, way, replace(channel, vendor_name=name)), image_axes((ny, nx), *_extent(image, common))
-
-
-def _quoted(value: str) -> str:
-    """'S [ZSensor] "Height Sensor"' → 'Height Sensor'; the internal name where the other is empty."""
-    match = re.fullmatch(r'S \[([^\]]*)\] "([^"]*)"', value)
-    if not match or not (match[2] or match[1]):
-        raise ReadError(f"the image's name is {value!r}; the header is damaged")
-    return match[2] or match[1]
-
-
-def _value(value: str) -> tuple[str, float, str]:
-    """(soft scale, hard value, its unit) of 'V [Sens. Zsens] (0.0067 V/LSB) 440.0 V'."""
-    match = re.fullmatch(r"V\s*(?:\[([^\]]*)\])?\s*(?:\(.*\))?\s*([-+.\deE]+)\s*(\S*)", value)
-    if not match:
-        raise ReadError(f"the scale {value!r} is not understood; the header is damaged")
-    return match[1] or "", finite(match[2], "a scale"), match[3]
-
-
-def _full_range(scale: str, common: Section) -> tuple[float, str]:
-    """The whole range of the integers in the channel's unit, from 'Z scale' and the sensitivity it names."""
-    soft, hard, unit = _value(scale)
-    if hard == 0:
-        raise ReadError(f"the scale {scale!r} is zero; the header is damaged")
-    if not soft:
-        return hard, unit
-    sensitivity = common.get(f"@{soft.lower()}")
-    if sensitivity is None:
-        raise ReadError(f"the scale names {soft!r}, which the header does not hold")
-    _, factor, per = _value(sensitivity)
-    return hard * factor, _product(unit, per)
-
-
-def _product(unit: str, per: str) -> str:
-    """Unit of a hard value in `unit` times a sensitivity in `per`: 'mV' · 'nm/V' → 'mV·nm/V'; 'Arb' · 'nN/Arb' → 'nN'.
-
-    A sensitivity without a unit leaves the unit as it is; a product that nobody understands is 'arb'.
-    """
-    if not per:
-        return unit
-    if per.endswith("/" + unit):
-        return per.removesuffix("/" + unit)
-    joined = f"{unit}·{per}"
-    try:
-        to_si(joined)
-    except UnitError:
-        return "arb"
-    return joined
-
-
-def _extent(image: Section, common: Section) -> tuple[float, float]:
-    """(height, width) in metres: 'Scan Size' of the image, '100 100 nm' (fast, slow), or of the scan and its ratio."""
-    said = image.get("scan size") or common["scan size"]
-    match = re.fullmatch(r"([-+.\deE]+)(?:\s+([-+.\deE]+))?\s*(\S+)", said)
-    factor, si = to_si(match[3]) if match else (0.0, "")
-    if not match or si != "m":
-        raise ReadError(f"Scan Size is {said!r}; the header is damaged")
-    width = positive(match[1], "Scan Size") * factor
-    if match[2]:
-        return positive(match[2], "Scan Size") * factor, width
-    fast, _, slow = (image.get("aspect ratio") or common.get("aspect ratio", "1:1")).partition(":")
-    return width * positive(slow or 1, "Aspect Ratio") / positive(fast, "Aspect Ratio"), width
+    return (name, way, replace(channel, vendor_name=name)), image_axes((ny, nx), *extent(image, common))

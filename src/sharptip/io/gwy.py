@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import ReadError, WriteError
+from ..core.files import write_whole
 from ..core.grid import Channel, Grid, unique
 from ..core.units import is_si, to_si
 from .layout import Size, count, given_axes, join_directions, positive, split_direction, take, text
+from .pick import KEPT, regular
 
 NAME = "gwy"
 SUFFIXES = (".gwy",)
@@ -29,6 +31,7 @@ NEEDS_SIZE = True  # a channel without a lateral unit has no physical size
 MAGIC = b"GWYP"
 _ATOMS = {"b": "<B", "c": "<b", "i": "<i", "q": "<q", "d": "<d", "f": "<f"}
 _ARRAYS = {"C": "i1", "I": "<i4", "Q": "<i8", "D": "<f8", "F": "<f4"}
+_GLIB = {16: "c", 20: "b", 24: "i", 40: "q", 60: "d", 64: "s", 80: "o"}  # types in the containers of Gwyddion 1
 _DEEPEST = 32  # objects within objects; a container with fields and their units is 3 deep
 
 
@@ -48,9 +51,19 @@ def read(path: Path, *, size: Size = None, channel: str | None = None, unit: str
     data = path.read_bytes()
     if not data.startswith(MAGIC):
         raise ReadError("it does not begin with GWYP")
-    container, end = _object(data, 4, 0)
+    return images(unpack(data), path, size)
+
+
+def unpack(data: bytes, old: bool = False) -> Object:
+    """The container behind the four letters; old: as Gwyddion 1 wrote it."""
+    container, end = _object(data, 4, 0, old)
     if end != len(data):
         raise ReadError(f"the container ends at byte {end} of {len(data)}; the file is damaged")
+    return container
+
+
+def images(container: Object, path: Path, size: Size) -> list[Grid]:
+    """The images of a container, those of the same size together."""
     fields = {int(m[1]): o for key, o in container.items() if (m := re.fullmatch(r"/(\d+)/data", key)) and _field(o)}
     if not fields:
         raise ReadError("the container holds no image channel (no /0/data)")
@@ -125,7 +138,7 @@ def _facts(value: object) -> object:
     return [_facts(v) for v in value] if isinstance(value, list) else value
 
 
-def _object(data: bytes, at: int, depth: int) -> tuple[Object, int]:
+def _object(data: bytes, at: int, depth: int, old: bool) -> tuple[Object, int]:
     if depth > _DEEPEST:
         raise ReadError("objects are nested deeper than any Gwyddion file; the file is damaged")
     kind, at = _string(data, at, len(data))
@@ -136,23 +149,28 @@ def _object(data: bytes, at: int, depth: int) -> tuple[Object, int]:
         raise ReadError(f"object {kind[:40]!r} needs {size} bytes from byte {at}, but the file ends at {len(data)}")
     out = Object(kind)
     while at < end:
+        letter = ""
+        if old and kind == "GwyContainer":  # the type is a number of GLib's and comes before the name
+            letter, at = _GLIB.get(struct.unpack_from("<I", data, at)[0], "?"), at + 4
         name, at = _string(data, at, end)
         if at >= end:
             raise ReadError(f"component {name[:40]!r} has no value; the file is damaged")
-        out[name], at = _value(data, at + 1, chr(data[at]), depth, name)
+        if not letter:
+            letter, at = chr(data[at]), at + 1
+        out[name], at = _value(data, at, letter, depth, name, old)
         if at > end:
             raise ReadError(f"component {name[:40]!r} reaches beyond its object; the file is damaged")
     return out, end
 
 
-def _value(data: bytes, at: int, kind: str, depth: int, name: str) -> tuple[Any, int]:
+def _value(data: bytes, at: int, kind: str, depth: int, name: str, old: bool) -> tuple[Any, int]:
     if kind in _ATOMS:
         (value,) = struct.unpack_from(_ATOMS[kind], data, at)
         return (bool(value) if kind == "b" else value), at + struct.calcsize(_ATOMS[kind])
     if kind == "s":
         return _string(data, at, len(data))
     if kind == "o":
-        return _object(data, at, depth + 1)
+        return _object(data, at, depth + 1, old)
     if kind not in _ARRAYS and kind not in "SO":
         raise ReadError(f"component {name[:40]!r} has the unknown type {kind!r}; the file is damaged")
     (n,) = struct.unpack_from("<I", data, at)
@@ -164,7 +182,7 @@ def _value(data: bytes, at: int, kind: str, depth: int, name: str) -> tuple[Any,
         raise ReadError(f"component {name[:40]!r} is said to have {n} items; the file is damaged")
     items = []
     for _ in range(n):
-        item, at = _string(data, at, len(data)) if kind == "S" else _object(data, at, depth + 1)
+        item, at = _string(data, at, len(data)) if kind == "S" else _object(data, at, depth + 1, old)
         items.append(item)
     return items, at
 
@@ -190,10 +208,16 @@ def _kept(channels: Mapping[str, Mapping[str, Any]]) -> dict[str, object]:
         return {}
     if not isinstance(listed, list):
         return {}
-    return {k: kept[k] for k in ("name", "header", "history", "slow_direction") if isinstance(kept.get(k), str)}
+    return {k: kept[k] for k in KEPT if isinstance(kept.get(k), str)}
 
 
-def write(scans: list[Any], path: Path) -> bytes:
+def write(nodes: Mapping[str, Any], path: Path) -> None:
+    """Write every image of the scans into one container."""
+    data = contained([one for one in nodes.values() if one.data_vars], path)
+    write_whole(path, lambda temporary: temporary.write_bytes(data))
+
+
+def contained(scans: list[Any], path: Path) -> bytes:
     """The bytes of a container with every image of the scans, each slice of a repeated axis as its own channel.
 
     Titles say the slice, e.g. 'height [forward]'; header and history of the scan are in each channel's metadata.
@@ -240,7 +264,7 @@ def _said(scan: Any, dim: str, k: int) -> str:
 def _channel_parts(scan: Any, name: str, title: str, index: dict[str, int], i: int) -> list[bytes]:
     unit = str(scan[name].attrs.get("units", "1"))
     about = {"variable": name, "unit": unit, "vendor_name": str(scan[name].attrs.get("vendor_name", name))}
-    about |= {k: str(scan.attrs[k]) for k in ("name", "history", "header", "slow_direction") if k in scan.attrs}
+    about |= {k: str(scan.attrs[k]) for k in KEPT if k in scan.attrs}
     meta = b"".join(_component(_OURS + k, "s", v) for k, v in about.items())
     return [
         _component(f"/{i}/data", "o", _field_bytes(scan, name, index, unit)),
@@ -257,7 +281,7 @@ def _field_bytes(scan: Any, name: str, index: dict[str, int], unit: str) -> byte
     lateral = scan["x"].attrs.get("units")
     parts = []
     for axis in ("x", "y"):
-        at, step = _regular(scan, axis)
+        at, step = regular(scan, axis, ".gwy")
         parts += [
             _component(f"{axis}res", "i", scan.sizes[axis]),
             _component(f"{axis}real", "d", step * scan.sizes[axis]),
@@ -267,17 +291,6 @@ def _field_bytes(scan: Any, name: str, index: dict[str, int], unit: str) -> byte
         parts.append(_component(f"si_unit_{which}", "o", _object_bytes("GwySIUnit", _component("unitstr", "s", said))))
     parts.append(_component("data", "D", np.ascontiguousarray(values, "<f8")))
     return _object_bytes("GwyDataField", b"".join(parts))
-
-
-def _regular(scan: Any, axis: str) -> tuple[float, float]:
-    """(start, step) of an axis; WriteError where its steps differ by more than rounding."""
-    values = np.asarray(scan[axis].values, np.float64)
-    if len(values) == 1:
-        return float(values[0]), float(scan[axis].attrs.get("spacing", 1.0))
-    steps = np.diff(values)
-    if not np.allclose(steps, steps[0], rtol=1e-6, atol=0):
-        raise WriteError(f"axis {axis!r} is not evenly spaced, which .gwy cannot hold; write .zarr")
-    return float(values[0]), float(steps[0])
 
 
 def _object_bytes(kind: str, components: bytes) -> bytes:

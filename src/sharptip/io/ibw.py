@@ -1,10 +1,10 @@
-"""Igor binary waves (`.ibw`) as Asylum Research instruments save their images.
+"""Igor binary waves (`.ibw`) as Asylum Research instruments save their images and force curves.
 
 Layout: WaveMetrics technical note 3, "Igor Binary Format". Version 5 is a 64-byte file header and a 320-byte wave
 header, the numbers with the first index (x) fastest, then the note, the units and the labels of each dimension. Both
 byte orders occur. The 16-bit words of the headers sum to zero, so a damaged header is recognised. Asylum writes one
 layer per channel, its name as a dimension label, the lowest line of the image first, everything in SI units except
-phase (degrees); the wave's own data unit says 'm' for every layer and is no help.
+phase (degrees); the wave's own data unit says 'm' for every layer and is no help. Curves are in `ibw_force`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 from ..core.errors import ReadError
 from ..core.grid import Axis, Channel, Grid, unique
 from ..core.units import to_si
+from . import ibw_force
 from .layout import Size, count, floats, given_axes, join_directions, positive, split_direction, take, text, until_nul
 
 NAME = "ibw"
@@ -52,7 +53,7 @@ def read(path: Path, *, size: Size = None, channel: str | None = None, unit: str
     if version == 2:
         name = until_nul(data[22:42])
         raise ReadError(f"Igor wave {name!r} has one dimension (file version 2): a curve, not an image")
-    return [_image(data, order, path, size)]
+    return [_wave(data, order, path, size)]
 
 
 def _version(head: bytes) -> tuple[str, int]:
@@ -70,15 +71,17 @@ def _sums_to_zero(head: bytes, order: str, version: int) -> bool:
     return len(covered) == _HEADERS[version] and int(words.sum(dtype=np.int64)) & 0xFFFF == 0
 
 
-def _image(data: bytes, order: str, path: Path, size: Size) -> Grid:
+def _wave(data: bytes, order: str, path: Path, size: Size) -> Grid:
     wave_size, formula, note, unit_size, *rest = struct.unpack_from(order + "4i4i4i", data, 4)
     kind, name = struct.unpack_from(order + "h", data, 80)[0], until_nul(data[92:124])
     dims = [n for n in struct.unpack_from(order + "4i", data, 132) if n]
     steps = struct.unpack_from(order + "4d", data, 148)
     units = [until_nul(data[216 + 4 * i : 220 + 4 * i]) for i in range(4)]
-    _check_image(name, kind, dims, units)
-    nx, ny, layers = [*(count(n, "a dimension of the wave") for n in dims), 1][:3]
-    values = take(data, 384, (layers, ny, nx), order + _TYPES[kind], f"the wave {name!r}")
+    if kind not in _TYPES or len(dims) not in (2, 3):
+        what = f"number type {kind} and dimensions {dims}"
+        raise ReadError(f"Igor wave {name!r} has {what}; images and force curves have 2 or 3 and are real numbers")
+    shape = [count(n, "a dimension of the wave") for n in reversed(dims)]
+    values = take(data, 384, tuple(shape), order + _TYPES[kind], f"the wave {name!r}")
     if wave_size < 320 + values.nbytes or any(n < 0 for n in (formula, note, unit_size, *rest)):
         raise ReadError("the sizes in the Igor header contradict each other; the file is damaged")
     at = 64 + wave_size + formula
@@ -86,21 +89,18 @@ def _image(data: bytes, order: str, path: Path, size: Size) -> Grid:
     if re.search(rb"[\0-\x08\x0e-\x1f]", tail[:note]):
         raise ReadError("the note behind the wave is no text; bytes were lost or added before it")
     header = text(tail[:note]).replace("\r", "\n")
-    labels = _labels(tail, note + unit_size + sum(rest[:4]), rest[4:], layers)
-    recorded = [
-        _channel(label, layer, until_nul(data[212:216]) if layers == 1 else "")
-        for label, layer in zip(labels, values, strict=True)
-    ]
-    channels, axes = join_directions(recorded)
-    axes |= _image_axes((ny, nx), steps, units, size)
-    return Grid(name or path.stem, unique(channels), axes, header, _facts(header))
-
-
-def _check_image(name: str, kind: int, dims: list[int], units: list[str]) -> None:
-    if kind not in _TYPES:
-        raise ReadError(f"Igor wave {name!r} has number type {kind}; images are real integers or floats")
-    if len(dims) not in (2, 3) or units[0] == "s":
+    at = note + unit_size + sum(rest[:4])
+    columns = _labels(tail, at, rest[4:], 1, dims[1])
+    if ibw_force.is_curve(dims, units[0], columns):
+        return ibw_force.read(name or path.stem, values, columns, steps[0], units[0], header)
+    if units[0] == "s":
         raise ReadError(f"Igor wave {name!r} is a curve or a volume with dimensions {dims}, not an image")
+    layers = values.reshape(-1, *shape[-2:])
+    labels = _labels(tail, at, rest[4:], 2, len(layers))
+    unit = until_nul(data[212:216]) if len(layers) == 1 else ""
+    channels, axes = join_directions([_channel(*both, unit) for both in zip(labels, layers, strict=True)])
+    axes |= _image_axes((shape[-2], shape[-1]), steps, units, size)
+    return Grid(name or path.stem, unique(channels), axes, header, _facts(header))
 
 
 def _image_axes(shape: tuple[int, int], steps: tuple[float, ...], units: list[str], size: Size) -> dict[str, Axis]:
@@ -113,15 +113,15 @@ def _image_axes(shape: tuple[int, int], steps: tuple[float, ...], units: list[st
     return {"y": Axis.regular(shape[0], dy), "x": Axis.regular(shape[1], dx)}
 
 
-def _labels(tail: bytes, at: int, sizes: list[int], layers: int) -> list[str]:
-    """Names of the layers: labels of the third dimension, the first of which names the dimension itself."""
-    start = at + sum(sizes[:2])
-    raw = tail[start : start + sizes[2]]
+def _labels(tail: bytes, at: int, sizes: list[int], dim: int, n: int) -> list[str]:
+    """Names of the n places along a dimension; the first label of a dimension names the dimension itself."""
+    start = at + sum(sizes[:dim])
+    raw = tail[start : start + sizes[dim]]
     fields = [raw[i : i + _LABEL] for i in range(0, len(raw), _LABEL)]
     if any(field[:1] == b"\0" and field.strip(b"\0") for field in fields):
         raise ReadError("the names behind the wave are shifted; bytes were lost or added before them")
-    labels = [until_nul(field) for field in fields[1:]][:layers]
-    return [label or f"layer {i}" for i, label in enumerate(labels + [""] * (layers - len(labels)))]
+    labels = [until_nul(field) for field in fields[1:]][:n]
+    return [label or f"layer {i}" for i, label in enumerate(labels + [""] * (n - len(labels)))]
 
 
 def _channel(label: str, layer: np.ndarray, wave_unit: str) -> tuple[str, str | None, Channel]:

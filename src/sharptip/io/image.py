@@ -8,6 +8,7 @@ scan says so in `attrs["colour"]`.
 from __future__ import annotations
 
 import io
+import json
 import logging
 import re
 import struct
@@ -19,10 +20,11 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import ReadError, UnitError
-from ..core.grid import Channel, Grid
+from ..core.grid import Axis, Channel, Grid
 from ..core.units import to_si
 from .array import named_channel
-from .layout import Size, floats, given_axes, positive
+from .layout import Size, finite, floats, given_axes, positive
+from .pick import KEPT, restored
 
 NAME = "image"
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
@@ -37,6 +39,8 @@ _BY_TIFFFILE = (1, 8, 32773, 32946)  # plain, deflate, PackBits
 _MOST_PIXELS = 2**28  # of a picture; 16384 × 16384
 _DENSEST = 1100  # pixels per byte of file: deflate packs 1032 to 1, and nothing here packs more
 
+Picture = tuple[np.ndarray, tuple[float, float] | None, dict[str, Any]]  # pixels, (height, width) in metres, header
+
 
 def detect(head: bytes, path: Path) -> bool:
     return head.startswith((*_TIFF, _PNG, _JPEG))
@@ -46,6 +50,9 @@ def read(path: Path, *, size: Size = None, channel: str | None = None, unit: str
     with path.open("rb") as file:
         is_tiff = file.read(4) in _TIFF
     pictures = _tiff(path) if is_tiff else _picture(path)
+    ours = restored(pictures[0][2].get("Info")) if pictures and channel is None and unit is None else {}
+    if ours:
+        return [_restored(path, pictures, ours, size)]
     grids = []
     for i, (values, own, header) in enumerate(pictures):
         grey, colour = _grey(values)
@@ -56,7 +63,20 @@ def read(path: Path, *, size: Size = None, channel: str | None = None, unit: str
     return grids
 
 
-Picture = tuple[np.ndarray, tuple[float, float] | None, dict[str, Any]]
+def _restored(path: Path, pictures: list[Picture], ours: dict[str, str], size: Size) -> Grid:
+    """An image or a film that our own writer made: its name, unit and times are in the Info of ImageJ."""
+    values, own, header = pictures[0]
+    times = json.loads(ours["time"]) if "time" in ours else None
+    if len({p[0].shape for p in pictures}) != 1 or len(pictures) != (1 if times is None else len(times)):
+        raise ReadError(f"it has {len(pictures)} pages and says it has other ones; the file is damaged")
+    data = values if times is None else np.stack([p[0] for p in pictures])
+    axes = {} if times is None else {"time": Axis(np.array([finite(t, "a time") for t in times]), "s")}
+    axes |= given_axes((values.shape[0], values.shape[1]), size, own, "a picture")
+    dims = ("y", "x") if times is None else ("time", "y", "x")
+    said = {"direction": ours["direction"]} if "direction" in ours else {}
+    name = ours.get("vendor_name", ours["variable"])
+    made = Channel(ours["variable"], floats(data), ours["units"], name, dims, said)
+    return Grid(path.stem, (made,), axes, header, {k: ours[k] for k in KEPT if k in ours})
 
 
 def _grey(values: np.ndarray) -> tuple[np.ndarray, str]:
@@ -139,6 +159,8 @@ def _page(tiff: Any, i: int, path: Path) -> Picture:
     if values.ndim == 3 and page.planarconfig.name == "SEPARATE":
         values = np.moveaxis(values, 0, -1)
     header = {tag.name: str(tag.value)[:4096] for tag in page.tags.values() if tag.count < 4096 or tag.dtype == 2}
+    if tiff.is_imagej:
+        header["Info"] = str((tiff.imagej_metadata or {}).get("Info", ""))
     return values, _own_size(tiff, page), header
 
 

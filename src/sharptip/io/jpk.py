@@ -1,15 +1,16 @@
-"""JPK images (`.jpk`): a TIFF file with one page per channel and direction, and private tags.
+"""JPK images (`.jpk`, `.jpk-qi-image`): a TIFF file with one page per channel and direction, and private tags.
 
 Layout: TIFF 6.0, and JPK's public "JPK image file specification" for the tags. The first page is a thumbnail with the
 geometry of the scan. Each channel page holds integers and, for every meaning these can be given (volts, nominal
 height, calibrated height …), a slot of tags with a unit and a straight line; the page names the slot its user saw.
 The line turns the stored integer into the slot's unit at once. Pages are stored bottom line first unless the
-grid is reflected.
+grid is reflected. Pixels that were not measured hold a value that the slot names; they become NaN.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from ..core.grid import Channel, Grid, unique
 from .layout import count, finite, image_axes, join_directions, positive, take, text
 
 NAME = "jpk"
-SUFFIXES = (".jpk",)
+SUFFIXES = (".jpk", ".jpk-qi-image")
 GENERIC = False
 
 # TIFF: tag type → (struct letter, bytes).
@@ -33,10 +34,12 @@ _TYPES = {
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _OFFSETS, _COUNTS, _FORMAT = 0x100, 0x101, 0x102, 0x103, 0x111, 0x117, 0x153
 _FILE_VERSION = 0x8000
 _U_LENGTH, _V_LENGTH, _REFLECT, _MOTION = 0x8042, 0x8043, 0x8045, 0x804B
-_CHANNEL, _RETRACE, _FANCY_NAME = 0x8050, 0x8051, 0x8052
+_CHANNEL, _RETRACE, _FANCY_NAME, _STYLE = 0x8050, 0x8051, 0x8052, 0x8053
 _SLOTS, _DEFAULT_SLOT, _FIRST_SLOT, _SLOT_STEP = 0x8080, 0x8081, 0x8090, 0x30
-_SLOT_UNIT, _SLOT_SCALING, _SLOT_MULTIPLIER, _SLOT_OFFSET = 0x12, 0x13, 0x14, 0x15  # from the slot's first tag
+_SLOT_ENCODER, _SLOT_UNIT, _SLOT_SCALING, _SLOT_MULTIPLIER, _SLOT_OFFSET = 0x11, 0x12, 0x13, 0x14, 0x15
+_SLOT_INVALID = 0x1A  # like the others counted from the slot's first tag: what stands for a pixel without a value
 _MOST_PAGES, _MOST_TAGS, _MOST_SLOTS = 256, 4096, 32
+_PART = re.compile(r"^segment-style\.style : (\w+)", re.MULTILINE)
 
 Page = dict[int, Any]
 
@@ -55,7 +58,11 @@ def detect(head: bytes, path: Path) -> bool:
 
 
 def read(path: Path) -> list[Grid]:
-    data = path.read_bytes()
+    return [image(path.read_bytes(), path.stem)]
+
+
+def image(data: bytes, name: str) -> Grid:
+    """The scan in the bytes of a file; force maps carry such a file within."""
     pages = _pages(data)
     about = pages[0]
     if _FILE_VERSION not in about:
@@ -73,7 +80,7 @@ def read(path: Path) -> list[Grid]:
         {f"{tag:#06x}": v for tag, v in page.items() if tag > 0 and not isinstance(v, np.ndarray)} for page in pages
     ]
     slow = {"bottomUp": "up", "topDown": "down"}.get(str(about.get(_MOTION)))
-    return [Grid(path.stem, unique(channels), axes, header, {"slow_direction": slow} if slow else {})]
+    return Grid(name, unique(channels), axes, header, {"slow_direction": slow} if slow else {})
 
 
 def _shape(page: Page) -> tuple[int, int]:
@@ -125,10 +132,17 @@ def _channel(data: bytes, page: Page, shape: tuple[int, int], flip: bool) -> tup
     counts = _strips(data, page, shape, f"{page[-1]}{kind}{count(page[_BITS], 'BitsPerSample') // 8}", name)
     multiplier, offset, unit = _slot(page, name)
     values = counts[:: -1 if flip else 1] * np.float64(multiplier) + offset
+    if str(page.get(_FIRST_SLOT + _SLOT_ENCODER)).endswith("WithValidity"):
+        values[counts[:: -1 if flip else 1] == page.get(_FIRST_SLOT + _SLOT_INVALID)] = np.nan
     if page.get(_RETRACE) not in (0, 1):
         raise ReadError(f"page {name!r} does not say whether it is trace or retrace; the file is damaged")
     way = "backward" if page[_RETRACE] else "forward"
-    return str(page[_CHANNEL]), way, replace(Channel.from_vendor(name, values, unit), vendor_name=name)
+    channel = Channel.from_vendor(name, values, unit)
+    if (channel.name, channel.unit) == ("deflection_signal", "N"):
+        channel = replace(channel, name="force")  # a deflection in newtons is one
+    if part := _PART.search(str(page.get(_STYLE, ""))):  # which part of a force curve its pixels were made of
+        channel = replace(channel, attrs={**channel.attrs, "vendor_segment": part[1]})
+    return str(page[_CHANNEL]), way, replace(channel, vendor_name=name)
 
 
 def _strips(data: bytes, page: Page, shape: tuple[int, int], dtype: str, name: str) -> np.ndarray:

@@ -7,6 +7,7 @@ ReadError that says what the file asked for and what it has.
 from __future__ import annotations
 
 import math
+import mmap
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -30,7 +31,7 @@ _FORWARD = ("forward", "fwd", "trace")
 _HELP = "give it: size=(height, width) of the whole image in metres, or size='unknown' to keep pixels"
 
 
-def take(data: bytes, offset: int, shape: tuple[int, ...], dtype: str, what: str) -> np.ndarray:
+def take(data: bytes | mmap.mmap, offset: int, shape: tuple[int, ...], dtype: str, what: str) -> np.ndarray:
     """Numbers of `dtype` and `shape` that start at byte `offset`: a read-only view, nothing is copied.
 
     Raises ReadError where the file does not reach that far, before anything is allocated.

@@ -209,6 +209,44 @@ def evidence_figure(image: np.ndarray, evidence: np.ndarray, pixel_size: PixelSi
     return figure
 
 
+@styled
+def before_after_figure(
+    before: Sequence[np.ndarray],
+    after: Sequence[np.ndarray],
+    pixel_sizes: Sequence[PixelSize],
+    units: Sequence[str],
+    titles: Sequence[str],
+) -> Figure:
+    """A row for each scan: as it was, as it is, and what was taken off, each in its own colours with its own range.
+
+    before, after: (y, x) each, in `units` (SI). The range over a picture is that of its colours: `SHOWN_RANGE`.
+    """
+    tall = [_tall(image.shape, size) for image, size in zip(before, pixel_sizes, strict=True)]
+    figure = new_figure(WIDTH / 3 * sum(tall) + 0.44 * len(before))
+    figure.get_layout_engine().set(h_pad=0.15)  # type: ignore[union-attr,call-arg]
+    rows = figure.subplots(len(before), 3, squeeze=False, height_ratios=tall)
+    for panels, raw, cleaned, size, unit, title in zip(rows, before, after, pixel_sizes, units, titles, strict=True):
+        dy, dx = _both(size)
+        words = ("before", "after", "taken off")
+        for axes, image, word in zip(panels, (raw, cleaned, raw - cleaned), words, strict=True):
+            low, high = _common_range([image]) if np.isfinite(image).any() else (0.0, 0.0)
+            axes.imshow(image, cmap=HEIGHTS, vmin=low, vmax=high, aspect=dy / dx, interpolation="antialiased")
+            _bare(axes)
+            flat = not np.isfinite(image).any() or np.nanmax(image) == np.nanmin(image)
+            axes.set_xlabel(f"{word}: {'flat' if flat else say(high - low, unit)}", fontsize=_PANEL_TITLE, labelpad=2)
+            scale_bar(axes, image.shape[1], None if size is None else dx)
+        top = {"transform": panels[0].transAxes, "fontsize": _PANEL_TITLE, "va": "bottom"}
+        name = panels[0].text(0, 1.03, _short(title, 1), **top)  # type: ignore[arg-type]
+        name.set_in_layout(False)  # it runs over the whole row, of which this is only the first picture
+    return figure
+
+
+def _tall(shape: tuple[int, ...], size: PixelSize) -> float:
+    """Height of an image over its width, where that leaves something to be seen."""
+    dy, dx = _both(size)
+    return min(max(shape[0] * dy / (shape[1] * dx), 0.25), 1.6)
+
+
 def _short(title: str, columns: int) -> str:
     """A title that fits over its panel: a long file name loses its middle, for its ends tell it from others."""
     room = _ACROSS // columns
@@ -240,4 +278,7 @@ def _bare(axes: Axes) -> None:
         spine.set_visible(False)
 
 
-__all__ = ["PixelSize", "bar_length", "cam_figure", "feature_map_figure", "scale_bar", "scan_thumbnails"]
+__all__ = [
+    "PixelSize", "bar_length", "before_after_figure", "cam_figure", "evidence_figure", "feature_map_figure",
+    "scale_bar", "scan_thumbnails",
+]  # fmt: skip

@@ -1,0 +1,144 @@
+"""How far has the sample moved under the scanner since the frame before? Each frame of a film is put back in its place.
+
+Neighbouring frames are compared by phase correlation (Kuglin & Hines 1975) with a window over their edges; the peak,
+blurred to a Gaussian of known width, is placed to a fraction of a pixel. Shifts add up to the drift. Frames are moved
+by linear interpolation; what a frame does not show is NaN.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from scipy import fft
+
+from ..core.errors import ScanError
+from ..core.history import step
+from ..core.scan import label
+from ..core.units import PIXEL
+from .channel import image_channel
+
+PEAK = 1.0  # pixels, standard deviation of the blurred peak
+CHANCE = 15.0  # over the root of the number of pixels: the likeness of frames that have nothing in common is below
+
+
+def shift_between(one: np.ndarray, other: np.ndarray) -> tuple[float, float, float]:
+    """(dy, dx, likeness): by how many pixels features of `one` (y, x) have moved in `other`, and the peak's height 0–1.
+
+    NaN pixels count as the mean. Shifts up to half the image are found.
+    """
+    a, b = (fft.rfft2(_windowed(z.astype(np.float32))) for z in (one, other))
+    cross = b * np.conj(a)
+    size = np.abs(cross)
+    if not size.max() > 0:
+        return 0.0, 0.0, 0.0
+    ny, nx = one.shape
+    blur = np.exp(-2 * (np.pi * PEAK) ** 2 * (fft.fftfreq(ny)[:, None] ** 2 + fft.rfftfreq(nx) ** 2))
+    peak = fft.irfft2(cross / (size + 1e-3 * size.mean()) * blur, s=one.shape)
+    y, x = divmod(int(np.argmax(peak)), nx)
+    dy, dx = _vertex(peak[_around(y, ny), x]), _vertex(peak[y, _around(x, nx)])
+    likeness = float(peak[y, x]) / (float(blur.sum()) * 2 / (ny * nx))
+    return (
+        float((y + dy + ny / 2) % ny - ny / 2),
+        float((x + dx + nx / 2) % nx - nx / 2),
+        min(max(likeness, 0.0), 1.0),
+    )
+
+
+def _windowed(z: np.ndarray) -> np.ndarray:
+    middle = np.nanmean(z) if np.isfinite(z).any() else 0.0
+    window = (np.hanning(z.shape[0] + 2)[1:-1, None] * np.hanning(z.shape[1] + 2)[None, 1:-1]).astype(np.float32)
+    return np.where(np.isfinite(z), z - middle, 0.0) * window
+
+
+def _around(k: int, n: int) -> np.ndarray:
+    return np.array([k - 1, k, k + 1]) % n
+
+
+def _vertex(three: np.ndarray) -> float:
+    """Place of the top of a Gaussian through three neighbours, in pixels from the middle one."""
+    if not (three > 0).all():
+        return 0.0
+    low, middle, high = np.log(three)
+    bend = low - 2 * middle + high
+    return float(np.clip(0.5 * (low - high) / bend, -0.5, 0.5)) if bend < 0 else 0.0
+
+
+def drift_of(film: np.ndarray, left_out: np.ndarray | None = None) -> np.ndarray:
+    """Position (2, time) in pixels, y and x, of the sample in each frame of a film (time, y, x); zero in the first.
+
+    Frames in `left_out` (time,), True, and frames that resemble no other stay where the one before was. Each frame is
+    compared with the last good one.
+    """
+    out = np.zeros((2, len(film)))
+    skipped = np.zeros(len(film), bool) if left_out is None else np.asarray(left_out, bool)
+    last: int | None = None
+    for i, frame in enumerate(film):
+        if i:
+            out[:, i] = out[:, i - 1]
+        if skipped[i] or not np.isfinite(frame).any():
+            continue
+        if last is not None:
+            dy, dx, likeness = shift_between(film[last], frame)
+            if likeness < CHANCE / np.sqrt(frame.size):
+                continue
+            out[:, i] = out[:, last] + (dy, dx)
+        last = i
+    return out
+
+
+def moved(image: np.ndarray, dy: float, dx: float) -> np.ndarray:
+    """An image (y, x) whose features are moved by (dy, dx) pixels, by linear interpolation; NaN from outside."""
+    out = image.astype(np.result_type(image, np.float32))
+    for axis, shift in ((0, dy), (1, dx)):
+        whole = int(np.floor(shift))
+        part = shift - whole
+        near = _rolled(out, whole, axis)
+        out = near if part == 0 else (1 - part) * near + part * _rolled(out, whole + 1, axis)
+    return out
+
+
+def _rolled(z: np.ndarray, n: int, axis: int) -> np.ndarray:
+    out = np.full_like(z, np.nan)
+    size = z.shape[axis]
+    if abs(n) >= size:
+        return out
+    to, start = slice(max(n, 0), size + min(n, 0)), slice(max(-n, 0), size - max(n, 0))
+    index: list[slice] = [slice(None)] * z.ndim
+    source = index.copy()
+    index[axis], source[axis] = to, start
+    out[tuple(index)] = z[tuple(source)]
+    return out
+
+
+@step
+def drift(scan: xr.Dataset, *, channel: str = "height") -> xr.Dataset:
+    """Put every frame of a film where its features were in the first frame, all channels alike.
+
+    The drift is measured on `channel` and kept as `drift_y` and `drift_x` (time), in metres, or in pixels for a scan of
+    unknown size. Frames that `junk` has marked as
+    junk or doubtful are passed over. Raises ChannelError for a channel that is not there,
+    ScanError for a scan that is no film.
+    """
+    data = image_channel(scan, channel)
+    if "time" not in data.dims:
+        raise ScanError(f"{label(scan)} has no time axis; drift is what happens between the frames of a film")
+    if "direction" in data.dims:
+        data = data.isel(direction=0)
+    film = data.transpose("time", "y", "x").values
+    marked = [scan[name].values > 0.5 for name in ("junk", "doubtful") if name in scan.data_vars]
+    place = drift_of(film, np.logical_or.reduce(marked) if marked else None)
+    out = scan.copy(deep=False)
+    for name, variable in scan.data_vars.items():
+        if not {"time", "y", "x"} <= set(variable.dims):
+            continue
+        stack = variable.transpose("time", ..., "y", "x")
+        values = np.array(stack.values, np.result_type(stack.dtype, np.float32))
+        for i, frame in enumerate(values):
+            for where in np.ndindex(frame.shape[:-2]):
+                frame[where] = moved(frame[where], -place[0, i], -place[1, i])
+        out[name] = stack.copy(data=values).transpose(*variable.dims)
+    unit = PIXEL if scan.attrs.get("size") == "unknown" else "m"
+    for axis, shift in zip("yx", place, strict=True):
+        step_size = float(np.diff(scan[axis].values[:2])[0]) if scan.sizes[axis] > 1 else 1.0
+        out[f"drift_{axis}"] = xr.Variable(("time",), shift * step_size, {"units": unit})
+    return out

@@ -1,0 +1,181 @@
+"""One image, or one film, out of what was read: the channel, the direction and the frame that are asked for."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core.errors import ChannelError, ScanError, WriteError
+from ..core.units import is_si
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+KEPT = ("name", "header", "history", "slow_direction")  # facts of a scan that are text
+
+
+def pick(
+    scan: xr.Dataset, channel: str | None = None, direction: str | None = None, frame: int | None = None
+) -> xr.Dataset:
+    """The scan with only this channel, direction and frame of a film; None keeps all. The pick is in the history.
+
+    Raises ChannelError or ScanError that says what there is instead.
+    """
+    from ..core.history import remember
+    from ..core.scan import label
+
+    asked = {"channel": channel, "direction": direction, "frame": frame}
+    asked = {k: v for k, v in asked.items() if v is not None}
+    if not asked:
+        return scan
+    out = scan
+    if channel is not None:
+        if channel not in scan.data_vars:
+            raise ChannelError(f"{label(scan)} has no channel {channel!r}; it has {_listed(scan.data_vars)}")
+        out = scan[[channel]]
+    if direction is not None:
+        out = _one_way(out, direction)
+    if frame is not None:
+        n = out.sizes.get("time", 0)
+        if not 0 <= frame < n:
+            raise ScanError(f"there is no frame {frame}; {label(scan)} has {n} frames, the first is 0")
+        out = out.isel(time=frame)
+        out.attrs = {**out.attrs, "frame": frame}
+    return remember(scan, out, "pick", asked)
+
+
+def _one_way(scan: xr.Dataset, direction: str) -> xr.Dataset:
+    from ..core.scan import label
+
+    if "direction" in scan.dims:
+        ways = list(map(str, scan["direction"].values))
+        if direction not in ways:
+            raise ScanError(f"{label(scan)} has no direction {direction!r}; it has {_listed(ways)}")
+        both = [v for v in scan.data_vars if "direction" in scan[v].dims]
+        scan = scan.sel(direction=direction).drop_vars("direction")
+        for name in both:
+            scan[name].attrs["direction"] = direction
+    named = {v: scan[v].attrs["direction"] for v in scan.data_vars if "direction" in scan[v].attrs}
+    others = [v for v, way in named.items() if way != direction]
+    if len(others) == len(scan.data_vars):
+        raise ScanError(f"{label(scan)} has only the direction {_listed(sorted(set(named.values())))}")
+    return scan.drop_vars(others)
+
+
+def pick_all(nodes: dict[str, Any], channel: str | None, direction: str | None, frame: int | None) -> dict[str, Any]:
+    """`pick` on every scan of a file: those without the channel are left out, at least one has it."""
+    has = {p: s for p, s in nodes.items() if s.data_vars and (channel is None or channel in s.data_vars)}
+    if not has:
+        known = dict.fromkeys(v for s in nodes.values() for v in s.data_vars)
+        raise ChannelError(f"there is no channel {channel!r}; there are {_listed(known)}")
+    if (channel, direction, frame) == (None, None, None):
+        return nodes
+    picked = {p: pick(s, channel, direction, frame) for p, s in has.items()}
+    return {p: picked.get(p, s) for p, s in nodes.items() if p in picked or not s.data_vars}
+
+
+def only(nodes: dict[str, Any], dims: Iterable[tuple[str, ...]], format: str) -> xr.DataArray:
+    """The one channel there is, with its axes in the first of `dims` that fit. What leaves a choice is refused.
+
+    Raises WriteError that names the choices.
+    """
+    found = {
+        (path, str(name)): scan[name] for path, scan in nodes.items() for name in scan.data_vars
+        if {"y", "x"} <= set(scan[name].dims)
+    }  # fmt: skip
+    if not found:
+        raise WriteError(f"there is no image (a variable with axes y and x) to write as {format}; write .zarr or .nc")
+    names = list(dict.fromkeys(name for _, name in found))
+    if len(names) > 1:
+        raise WriteError(f"{format} holds one channel; choose it with channel=: {_listed(names)}")
+    if len(found) > 1:
+        raise WriteError(
+            f"{format} holds one image, and {names[0]!r} is in {len(found)} scans; write one of them alone"
+        )
+    one = next(iter(found.values()))
+    if "direction" in one.dims:
+        ways = _listed(one["direction"].values)
+        raise WriteError(f"{format} holds one direction; choose it with direction=: {ways}")
+    fits = [d for d in dims if set(d) == set(one.dims)]
+    if not fits and set(one.dims) == {"time", "y", "x"}:
+        raise WriteError(f"{format} holds one image; choose frame=, from 0 to {one.sizes['time'] - 1}")
+    if not fits:
+        raise WriteError(
+            f"{format} does not hold {names[0]!r} with axes {_listed(one.dims)}; choose with scan.isel(…) first, or "
+            "write .zarr or .nc"
+        )
+    return one.transpose(*fits[0])
+
+
+def tell_lost(path: Path, lost: Iterable[str]) -> None:
+    """A warning that names what a format cannot keep."""
+    lost = list(lost)
+    if lost:
+        warnings.warn(f"{path}: {path.suffix} does not keep {'; '.join(lost)}. .zarr and .nc do", stacklevel=4)
+
+
+def kept_apart(scan: Any, channel: str) -> list[str]:
+    """The other channels of a scan, as something that is lost."""
+    others = [str(v) for v in scan.data_vars if v != channel]
+    return [f"the channels {', '.join(others)}"] if others else []
+
+
+def odd_attributes(scan: Any, image: Any) -> list[str]:
+    """Attributes that `facts` has no place for, as something that is lost."""
+    known = {*KEPT, "source", "format", "units", "vendor_name", "vendor_units", "direction", "size"}
+    odd = [str(k) for k in dict.fromkeys([*scan.attrs, *image.attrs]) if k not in known]
+    odd += [f"{c} of each {'·'.join(map(str, scan[c].dims)) or 'scan'}" for c in image.coords if c not in image.dims]
+    return [f"the attributes {', '.join(odd)}"] if odd else []
+
+
+def regular(of: Any, axis: str, format: str) -> tuple[float, float]:
+    """(start, step) of an axis; WriteError where its steps differ by more than rounding."""
+    values = np.asarray(of[axis].values, np.float64)
+    if len(values) == 1:
+        return float(values[0]), float(of[axis].attrs.get("spacing", 1.0))
+    steps = np.diff(values)
+    if not np.allclose(steps, steps[0], rtol=1e-6, atol=0):
+        raise WriteError(f"axis {axis!r} is not evenly spaced, which {format} cannot hold; write .zarr")
+    return float(values[0]), float(steps[0])
+
+
+def single(values: np.ndarray, what: str) -> tuple[np.ndarray, bool]:
+    """The same numbers as 32-bit floats, and whether each is still the same.
+
+    Raises WriteError for numbers that 32 bits cannot hold at all: too large, so small that they would be 0, complex.
+    """
+    if np.iscomplexobj(values):
+        raise WriteError(f"{what} is complex, which 32-bit floats cannot hold; write .zarr or .nc")
+    with np.errstate(over="ignore", under="ignore"):
+        short = values.astype(np.float32)
+    if (np.isinf(short) & np.isfinite(values)).any() or ((short == 0) & (values != 0)).any():
+        raise WriteError(f"{what} has values that 32-bit floats cannot hold; write .zarr or .nc")
+    return short, bool(((short == values) | np.isnan(values)).all())
+
+
+def facts(scan: Any, image: Any) -> dict[str, str]:
+    """What our own files in foreign formats say of a scan beside its numbers, as texts; `restored` gives it back."""
+    kept = {k: str(scan.attrs[k]) for k in KEPT if k in scan.attrs}
+    about = {k: str(image.attrs[k]) for k in ("units", "vendor_name", "direction") if k in image.attrs}
+    return {"variable": str(image.name), **about, **kept}
+
+
+def restored(text: object) -> dict[str, str]:
+    """What `facts` wrote, or nothing where it is not that."""
+    try:
+        said = json.loads(str(text))
+        sound = isinstance(json.loads(said["history"]), list) and is_si(said["units"])
+    except (ValueError, TypeError, KeyError):
+        return {}
+    texts = all(isinstance(v, str) for v in said.values())
+    return said if sound and texts and re.fullmatch(r"[a-z][a-z0-9_]*", said.get("variable", "")) else {}
+
+
+def _listed(names: Iterable[Any]) -> str:
+    return ", ".join(map(str, names))

@@ -1,0 +1,529 @@
+"""A batch of files, some of them amiss: nothing is lost, nothing is done twice, everything is told."""
+
+import csv
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from benchmarks.clean_many import counted, curves, killed_on_its_way, population, sharptip_clean
+
+from sharptip import io
+from sharptip.app.cli import main
+from sharptip.batch import clean_file as one
+from sharptip.batch.clean_file import Order
+from sharptip.batch.clean_many import By, clean_many
+from sharptip.batch.workers import Died
+from sharptip.core.errors import ModelError, ScanError, WriteError
+from sharptip.core.grid import Axis, Channel, Grid
+from sharptip.core.scan import from_grid, scan_of
+
+SHARPTIP = Path(sys.executable).parent / "sharptip"
+STEPS = "plane,rows,scars"
+
+
+@dataclass(frozen=True)
+class Alone(By):
+    """The work done in this process; `dies` names files over which a worker dies, and how often."""
+
+    dies: Counter = None  # type: ignore[assignment]
+
+    def run(self, jobs, do):
+        for job in jobs:
+            if self.dies and self.dies[job.file.name]:
+                self.dies[job.file.name] -= 1
+                yield job, Died("killed by SIGKILL, perhaps out of memory")
+            else:
+                yield job, do(job)
+
+
+def cleaned(source, out, said=None, order=Order(STEPS), dies=None, **options):  # noqa: B008
+    sources = source if isinstance(source, list) else [source]
+    say = (lambda text: None) if said is None else said.append
+    return clean_many(sources, out, order, by=Alone(dies=dies), pictures=0, say=say, **options)
+
+
+def table(out):
+    with (out / "summary.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def tilted(seed=0, shape=(20, 30)):
+    rng = np.random.default_rng(seed)
+    return np.add.outer(np.arange(shape[0]) * 1e-9, np.arange(shape[1]) * 2e-9) + rng.normal(0, 1e-10, shape)
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """Three sound scans, one of them in a folder."""
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    for i, name in enumerate(("a.gwy", "b.gwy", "deep/c.gwy")):
+        io.write(scan_of(tilted(i), 1e-9, name=name), tmp_path / "in" / name)
+    return tmp_path / "in"
+
+
+def stamps(out):
+    return {
+        p.relative_to(out): p.stat().st_mtime_ns
+        for p in out.rglob("*")
+        if p.name in ("zarr.json",) or p.suffix == ".gwy"
+    }
+
+
+def test_what_was_done_is_told_in_numbers(scans, tmp_path):
+    outcome = cleaned(scans, tmp_path / "out", suffix=".gwy")
+    assert outcome.told().startswith("3 of 3 scans cleaned")
+    row = table(tmp_path / "out")[0]
+    raw, flat = io.read(scans / "a.gwy")["height"].values, io.read(tmp_path / "out" / "a.gwy")["height"].values
+    assert (row["file"], row["status"], row["reason"], row["target"]) == ("a.gwy", "cleaned", "", "a.gwy")
+    assert (row["format"], row["scan"], row["channel"], row["unit"]) == ("gwy", "a.gwy", "height", "m")
+    assert (row["lines"], row["columns"], row["images"], row["steps"]) == ("20", "30", "1", "plane,rows,scars")
+    assert (float(row["height_m"]), float(row["width_m"])) == pytest.approx((20e-9, 30e-9))
+    assert float(row["before_rms"]) == pytest.approx(raw.std(), rel=1e-5)
+    assert float(row["after_rms"]) == pytest.approx(flat.std(), rel=1e-5)
+    assert float(row["plane_rms"]) == pytest.approx(
+        np.hypot(1e-9 * np.arange(20).std(), 2e-9 * np.arange(30).std()), rel=0.01
+    )
+    assert row["scars"] == "0"
+
+
+def test_scars_are_counted_where_they_are(tmp_path):
+    (tmp_path / "in").mkdir()
+    z = np.random.default_rng(0).normal(0, 1e-10, (40, 60))
+    z[10, 5:40] += 2e-9
+    z[25:27, 20:50] += 2e-9
+    io.write(scan_of(z, 1e-9), tmp_path / "in" / "a.gwy")
+    cleaned(tmp_path / "in", tmp_path / "out", order=Order("scars"))
+    row = table(tmp_path / "out")[0]
+    assert row["scars"] == "2"
+    assert 90 <= int(row["scars_pixels"]) <= 110
+    assert "plane_rms" not in row
+
+
+def test_the_same_command_does_nothing_twice(scans, tmp_path):
+    out, said = tmp_path / "out", []
+    cleaned(scans, out)
+    before = stamps(out)
+    cleaned(scans, out, said)
+    assert stamps(out) == before
+    assert said == ["3 of 3 files are cleaned already; nothing is left to do"]
+    assert [r["status"] for r in table(out)] == ["cleaned"] * 3
+
+
+@pytest.mark.parametrize("what", ["the source", "the result is cut", "the result is gone"])
+def test_what_has_changed_is_done_anew_and_only_that(scans, tmp_path, what):
+    out = tmp_path / "out"
+    cleaned(scans, out, suffix=".gwy")
+    before = stamps(out)
+    if what == "the source":
+        io.write(scan_of(tilted(7), 1e-9), scans / "b.gwy")
+    elif what == "the result is cut":
+        (out / "b.gwy").write_bytes((out / "b.gwy").read_bytes()[:100])
+    else:
+        (out / "b.gwy").unlink()
+    cleaned(scans, out, suffix=".gwy")
+    after = stamps(out)
+    assert {p.name for p in after if after[p] != before[p]} == {"b.gwy"}
+    assert np.isfinite(io.read(out / "b.gwy")["height"]).all()
+
+
+def test_other_options_are_told_and_all_is_done_anew(scans, tmp_path):
+    out, said = tmp_path / "out", []
+    cleaned(scans, out)
+    before = stamps(out)
+    cleaned(scans, out, said, order=Order("plane"))
+    assert said == [
+        "the options are others than in the last run, so every scan is cleaned anew: "
+        "steps was plane,rows,scars, is plane"
+    ]
+    assert all(when != before[p] for p, when in stamps(out).items())
+    assert len(stamps(out)) == len(before)
+
+
+def test_what_this_did_not_write_is_not_overwritten(scans, tmp_path):
+    out, said = tmp_path / "out", []
+    out.mkdir()
+    (out / "a.gwy").write_text("mine")
+    outcome = cleaned(scans, out, said, suffix=".gwy")
+    assert (out / "a.gwy").read_text() == "mine"
+    assert len(outcome.left) == 1
+    assert table(out)[0]["status"] == "already there"
+    assert "--overwrite" in said[0]
+    cleaned(scans, out, suffix=".gwy")
+    assert (out / "a.gwy").read_text() == "mine"
+    cleaned(scans, out, suffix=".gwy", overwrite=True)
+    assert table(out)[0]["status"] == "cleaned"
+    assert io.read(out / "a.gwy").sizes["x"] == 30
+
+
+def test_results_of_another_folder_are_kept_apart_and_stay_in_the_table(scans, tmp_path):
+    out = tmp_path / "out"
+    cleaned(scans, out, suffix=".gwy")
+    other = tmp_path / "other"
+    other.mkdir()
+    io.write(scan_of(tilted(9, (10, 12)), 1e-9), other / "a.gwy")
+    cleaned(other, out, suffix=".gwy")
+    assert io.read(out / "a.gwy").sizes["x"] == 30
+    assert io.read(out / "a-2.gwy").sizes["x"] == 12
+    assert len(table(out)) == 4
+
+
+def test_a_worker_that_dies_once_is_given_another_chance_and_no_third(scans, tmp_path):
+    outcome = cleaned(scans, tmp_path / "out", dies=Counter({"a.gwy": 1, "b.gwy": 2}))
+    assert [r["status"] for r in table(tmp_path / "out")] == ["cleaned", "left out", "cleaned"]
+    (left,) = outcome.left
+    assert left["reason"] == "the process that cleaned it died twice (killed by SIGKILL, perhaps out of memory)"
+
+
+def test_too_little_memory_and_mistakes_of_ours_stop_nothing(scans, tmp_path, monkeypatch):
+    def greedy(scan, *, channel):
+        if scan.attrs["name"] == "a.gwy":
+            raise MemoryError
+        if scan.attrs["name"] == "b.gwy":
+            raise KeyError("oops")
+        return scan
+
+    monkeypatch.setitem(one.STEPS, "greedy", greedy)
+    cleaned(scans, tmp_path / "out", order=Order("greedy"))
+    assert [r["status"] for r in table(tmp_path / "out")] == ["left out", "left out", "cleaned"]
+    reasons = [r["reason"] for r in table(tmp_path / "out")]
+    assert reasons[0] == "needs more memory than there is"
+    assert reasons[1].startswith("a mistake in sharptip, please report it: KeyError: 'oops' (test_clean_many.py, line")
+
+
+def test_a_full_disk_stops_it_and_the_same_command_goes_on(scans, tmp_path, monkeypatch):
+    out, write = tmp_path / "out", io.write
+
+    def full(scan, path, channel=None):
+        if path.name == "b.gwy":
+            path.write_bytes(b"half")
+            raise WriteError("cannot be written") from OSError(errno.ENOSPC, "No space left on device")
+        write(scan, path)
+
+    monkeypatch.setattr(one.io, "write", full)
+    with pytest.raises(WriteError, match=r"No space left on device\); 1 of 3 scans are cleaned and whole") as told:
+        cleaned(scans, out, suffix=".gwy")
+    assert "the same command goes on" in str(told.value)
+    assert sorted(p.name for p in out.iterdir()) == ["a.gwy", "journal.jsonl", "summary.csv"]
+    monkeypatch.setattr(one.io, "write", write)
+    before = stamps(out)
+    cleaned(scans, out, suffix=".gwy")
+    assert [r["status"] for r in table(out)] == ["cleaned"] * 3
+    assert stamps(out)[Path("a.gwy")] == before[Path("a.gwy")]
+
+
+def test_a_disk_that_is_really_full(scans, tmp_path):
+    """On a file system of two megabytes."""
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "none", small], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("no small file system can be mounted here")
+    try:
+        for i in range(30):
+            io.write(scan_of(tilted(i, (60, 60)), 1e-9), scans / f"more-{i:02d}.gwy")
+        with pytest.raises(WriteError, match="No space left on device"):
+            cleaned(scans, small / "out", suffix=".gwy")
+        whole = list((small / "out").rglob("*.gwy"))
+        assert len(whole) > 2
+        for path in whole:
+            assert io.read(path)["height"].shape
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_half_a_line_in_the_journal_and_half_a_result_are_survived(scans, tmp_path):
+    out = tmp_path / "out"
+    cleaned(scans, out, suffix=".gwy")
+    before = stamps(out)
+    journal = out / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:-1]) + lines[-1][:40])  # killed while it wrote what came of the last file
+    (out / ".unfinished" / "7").mkdir(parents=True)
+    (out / ".unfinished" / "7" / "x.gwy").write_bytes(b"GWYP")
+    outcome = cleaned(scans, out, suffix=".gwy")
+    assert outcome.worked == 1
+    assert not (out / ".unfinished").exists()
+    after = stamps(out)
+    assert [p.name for p in after if after[p] != before[p]] == ["c.gwy"]
+    assert cleaned(scans, out, suffix=".gwy").worked == 0
+    journal.write_bytes(b"\x00\xff junk\n[1]\n" + journal.read_bytes())
+    assert cleaned(scans, out, suffix=".gwy").worked == 0
+
+
+def test_two_at_once_in_one_folder_are_not_let(scans, tmp_path):
+    from sharptip.batch.journal import Journal
+
+    first = Journal(tmp_path / "out")
+    with pytest.raises(WriteError, match="another run is at work there"):
+        cleaned(scans, tmp_path / "out")
+    first.close()
+    cleaned(scans, tmp_path / "out")
+
+
+# -- what is in files ---------------------------------------------------------------------------------------------
+
+
+def film(directions=False, curve=False):
+    n = {"direction": 2} if directions else {}
+    shape = (3, *n.values(), 8, 9)
+    rng = np.random.default_rng(0)
+    tilt = np.add.outer(np.arange(8.0), np.arange(9.0)) * 1e-9 * rng.normal(size=(*shape[:-2], 1, 1))
+    axes = {"time": Axis(np.arange(3.0), "s"), "y": Axis.regular(8, 1e-9), "x": Axis.regular(9, 1e-9)}
+    if directions:
+        axes["direction"] = Axis(np.array(["forward", "backward"]), "1")
+    height = Channel("height", tilt + rng.normal(0, 1e-12, shape), "m", "Z", ("time", *n, "y", "x"))
+    phase = Channel("phase", rng.normal(size=shape[-2:]) + np.arange(9.0), "rad", "Phase")
+    return from_grid(Grid("film", (height, phase), axes))
+
+
+@pytest.mark.parametrize("directions", [False, True])
+def test_every_frame_and_both_directions_are_cleaned(tmp_path, directions):
+    (tmp_path / "in").mkdir()
+    raw = film(directions)
+    io.write(raw, tmp_path / "in" / "film.zarr")
+    cleaned(tmp_path / "in", tmp_path / "out", order=Order("plane"))
+    flat = io.read(tmp_path / "out" / "film.zarr")
+    assert flat["height"].dims == raw["height"].dims
+    assert float(flat["height"].std(("y", "x")).max()) < 2e-12
+    assert flat["phase"].identical(raw["phase"])
+    assert table(tmp_path / "out")[0]["images"] == ("6" if directions else "3")
+
+
+def test_all_channels_of_all_scans_of_a_file(tmp_path):
+    (tmp_path / "in").mkdir()
+    phase = scan_of(np.random.default_rng(0).normal(size=(5, 6)), 1e-9, channel="phase", unit="rad", name="second")
+    io.write([film(), phase], tmp_path / "in" / "two.zarr")
+    cleaned(tmp_path / "in", tmp_path / "all", order=Order("plane", "all"))
+    rows = table(tmp_path / "all")
+    assert [(r["scan"], r["channel"], r["unit"]) for r in rows] == [
+        ("film", "height", "m"), ("film", "phase", "rad"), ("second", "phase", "rad")
+    ]  # fmt: skip
+    cleaned(tmp_path / "in", tmp_path / "height", order=Order("plane"))
+    first, second = io.scans(tmp_path / "height" / "two.zarr")
+    assert len(json.loads(first.attrs["history"])) == len(json.loads(film().attrs["history"])) + 1
+    assert second["phase"].equals(phase["phase"])  # a scan without the channel stays beside the others as it was
+
+
+def test_what_has_no_such_image_is_told_with_what_it_has(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    io.write(curves(np.random.default_rng(0)), folder / "curves.zarr")
+    io.write(scan_of(np.zeros((3, 4)), 1e-9, channel="phase", unit="rad"), folder / "phase.gwy")
+    spectra = xr.Variable(("y", "x", "bias"), np.zeros((2, 2, 3)), {"units": "A"})
+    bias = {"bias": xr.Variable(("bias",), np.arange(3.0), {"units": "V"})}
+    grid = {d: xr.Variable((d,), np.arange(2) * 1e-9, {"units": "m"}) for d in ("y", "x")}
+    io.write(xr.Dataset({"current": spectra}, bias | grid, {"history": "[]"}), folder / "sts.zarr")
+    np.save(folder / "z.npy", np.zeros((4, 5)))
+    cleaned(folder, tmp_path / "out")
+    assert {r["file"]: r["reason"] for r in table(tmp_path / "out")} == {
+        "curves.zarr": "holds 3 curves and no image; only images are cleaned",
+        "phase.gwy": "has no image channel 'height'; it has phase",
+        "sts.zarr": "holds spectra over bias, x, y and no image; only images are cleaned",
+        "z.npy": "says no physical size; give --size 2e-6 (its width in metres), or --size unknown",
+    }
+    cleaned(folder, tmp_path / "told", order=Order("plane", "height", 1e-6, "nm"))
+    row = next(r for r in table(tmp_path / "told") if r["file"] == "z.npy")
+    assert (row["status"], row["unit"], float(row["width_m"])) == ("cleaned", "m", 1e-6)
+
+
+def test_formats_of_one_image_hold_the_channel_that_was_cleaned(tmp_path):
+    (tmp_path / "in").mkdir()
+    both = scan_of(tilted(), 1e-9).assign(phase=lambda s: s["height"].assign_attrs(units="rad"))
+    io.write(both, tmp_path / "in" / "a.gwy")
+    cleaned(tmp_path / "in", tmp_path / "out", suffix=".gsf")
+    (row,) = table(tmp_path / "out")
+    assert row["status"] == "cleaned", row["reason"]
+    assert list(io.read(tmp_path / "out" / "a.gsf").data_vars) == ["height"]
+
+
+def test_names_that_are_no_unicode(scans, tmp_path):
+    odd = os.fsdecode(b"odd-\xe9.gwy")
+    shutil.copy(scans / "a.gwy", scans / odd)
+    (scans / os.fsdecode(b"bad-\xe9.gwy")).write_bytes(b"")
+    said: list[str] = []
+    cleaned(scans, tmp_path / "out", said, suffix=".gwy")
+    rows = {r["file"]: r for r in table(tmp_path / "out")}
+    assert rows["bad-\\udce9.gwy"]["reason"] == "the file is empty"
+    assert rows["a.gwy"]["status"] == "cleaned"
+    assert cleaned(scans, tmp_path / "out", suffix=".gwy").worked == sum(
+        r["status"] != "cleaned" for r in rows.values()
+    )
+
+
+def test_steps_that_are_not_there_are_told(tmp_path):
+    with pytest.raises(ScanError, match="no step 'polish'; there are flatten"):
+        one.names_of("plane,polish")
+    with pytest.raises(ModelError, match="no trained model for cleaning"):
+        one.names_of("learned")
+
+
+def test_what_is_of_a_whole_film_is_done_once(tmp_path):
+    """Junk is marked and drift followed with the first channel, and not once more with each other one."""
+    (tmp_path / "in").mkdir()
+    raw = film()
+    io.write(raw.assign(phase=raw["height"] * 1e9).assign(phase=lambda s: s["phase"].assign_attrs(units="rad")),
+             tmp_path / "in" / "film.zarr")  # fmt: skip
+    cleaned(tmp_path / "in", tmp_path / "out", order=Order("film", "all"))
+    done = [entry["step"] for entry in json.loads(io.read(tmp_path / "out" / "film.zarr").attrs["history"])]
+    assert done[1:] == ["junk", "flatten", "flatten", "scars", "scars", "drift"]
+    rows = table(tmp_path / "out")
+    assert [r["steps"] for r in rows] == ["junk,flatten,scars,drift"] * 2
+    assert (rows[0]["junk_frames"], rows[1]["junk_frames"]) == ("0", "")
+    cleaned(tmp_path / "in", tmp_path / "auto", order=Order())
+    assert table(tmp_path / "auto")[0]["steps"] == "junk,flatten,scars"
+
+
+# -- real commands ------------------------------------------------------------------------------------------------
+
+
+def sharptip(*words, code=0):
+    done = subprocess.run([SHARPTIP, "clean", *map(str, words)], capture_output=True, text=True, timeout=300)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def test_a_batch_that_is_killed_goes_on_and_loses_nothing(tmp_path):
+    sound, bad = population(tmp_path / "in", 60)
+    out = tmp_path / "out"
+    raw = {p: p.read_bytes() for p in (tmp_path / "in").rglob("*") if p.is_file()}
+    command = sharptip_clean(tmp_path / "in", out, ".gwy", workers=2, pictures=0)
+    _, code = killed_on_its_way(command, out / "journal.jsonl", 1, 60)
+    found = counted(out, sound, bad)
+    del found["reasons"]
+    assert found == {
+        "sound": 57, "broken": 3, "rows": 60, "cleaned": 57, "right": 57, "cleaned twice": 0, "broken listed": 3,
+        "lost": 0, "wrongly cleaned": 0, "wrongly left out": 0, "results": 57,
+    }  # fmt: skip
+    assert code == 1
+    assert {p: p.read_bytes() for p in (tmp_path / "in").rglob("*") if p.is_file()} == raw
+    assert sorted(p.name for p in out.iterdir() if not p.name.startswith("day")) == [
+        "journal.jsonl", "summary.csv", "summary.html"
+    ]  # fmt: skip
+    again = sharptip(*command[4:], code=1)
+    assert "57 of 60 files are cleaned already" in again.stderr
+
+
+def test_ctrl_c_and_a_worker_that_is_killed(scans, tmp_path):
+    for i in range(150):
+        shutil.copy(scans / "a.gwy", scans / f"copy-{i}.gwy")
+    out = tmp_path / "out"
+    command = [SHARPTIP, "clean", scans, "--out", out, "--workers", "1", "--pictures", "0"]
+
+    def begin():
+        return subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+        )  # fmt: skip
+
+    def wait_for(n):
+        journal = out / "journal.jsonl"
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and (not journal.exists() or journal.read_bytes().count(b"status") < n):
+            time.sleep(0.02)
+
+    child = begin()
+    wait_for(20)
+    child.send_signal(signal.SIGINT)
+    _, said = child.communicate(timeout=60)
+    assert child.returncode == 1
+    assert "the same command goes on" in said
+    assert "Traceback" not in said
+    n = sum(r["status"] == "cleaned" for r in table(out))
+    assert 20 <= n < 153
+    child = begin()
+    wait_for(n + 20)
+    children = Path(f"/proc/{child.pid}/task/{child.pid}/children")
+    if children.exists():
+        workers = [int(p) for p in children.read_text().split()]
+        names = {p: Path(f"/proc/{p}/cmdline").read_text() for p in workers}
+        os.kill(next(p for p, name in names.items() if "spawn_main" in name), signal.SIGKILL)
+    told, said = child.communicate(timeout=120)
+    assert child.returncode == 0, said
+    assert f"{n} of 153 files are cleaned already" in said
+    assert "153 of 153 scans cleaned" in told
+
+
+@pytest.fixture
+def spoken(monkeypatch, capsys):
+    """The command line in this process: what it says to words, and with which exit code."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["sharptip", "clean", *map(str, words)])
+        with pytest.raises(SystemExit) as done:
+            main()
+        said = capsys.readouterr()
+        return done.value.code, (said.out + said.err).strip()
+
+    return run
+
+
+def test_one_file_goes_to_its_own_place(scans, tmp_path, spoken):
+    flat = tmp_path / "flat.gwy"
+    assert spoken(scans / "a.gwy", "--out", flat) == (0, str(flat))
+    assert io.read(flat)["height"].shape == (20, 30)
+    assert spoken(scans / "b.gwy", "--out", flat) == (1, f"sharptip: {flat}: is there already; --overwrite replaces it")
+    assert spoken(scans / "b.gwy", "--out", flat, "--overwrite") == (0, str(flat))
+    assert io.read(flat).attrs["name"] == "b.gwy"
+
+
+def test_what_cannot_be_meant_is_told_before_anything_is_written(scans, tmp_path, spoken):
+    out = tmp_path / "out"
+    for words, code, says in (
+        ((scans / "a.gwy", "--out", tmp_path / "a.doc"), 1, "not as '.doc'"),
+        ((scans, "--out", tmp_path / "x.zarr"), 2, "name of one scan"),
+        ((scans, "--out", out, "--suffix", ".doc"), 2, "is not written; use"),
+        ((scans, "--out", out, "--learned"), 1, "leave --learned out"),
+        ((scans, "--out", out, "--learned", "--steps", "plane"), 2, "leave one of the two out"),
+        ((scans, "--out", out, "--cluster", "tcp://127.0.0.1:1", "--workers", "3"), 2, "leave one of the two out"),
+        ((scans, "--out", scans), 1, "the folder of the raw scans"),
+        ((tmp_path / "nothing" / "here.gwy", "--out", tmp_path / "b.gwy"), 1, "there is no such file"),
+    ):
+        found, said = spoken(*words)
+        assert found == code, said
+        assert says in " ".join(said.replace("│", " ").split())
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in"]
+    code, said = spoken(scans, "--out", out, "--cluster", "tcp://127.0.0.1:1", "--pictures", "0")
+    assert code == 1
+    assert "no dask scheduler answers at tcp://127.0.0.1:1" in said
+
+
+def test_the_summary_in_a_browser(tmp_path):
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("the page is not opened: no chromium here")
+    from playwright.sync_api import sync_playwright
+
+    population(tmp_path / "in", 40)
+    outcome = clean_many([tmp_path / "in"], tmp_path / "out", Order(STEPS), by=Alone(), pictures=5)
+    with sync_playwright() as play:
+        browser = play.chromium.launch(
+            executable_path=chromium,
+            args=["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
+                  "--disable-component-update"],
+        )  # fmt: skip
+        tab = browser.new_page(viewport={"width": 360, "height": 740})
+        problems: list[str] = []
+        tab.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        tab.on("request", lambda request: problems.append(request.url) if request.url.startswith("http") else None)
+        tab.goto((tmp_path / "out" / "summary.html").as_uri())
+        assert problems == []
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 360
+        n = outcome.count("cleaned")
+        assert tab.locator("h1").inner_text() == f"{n} scans cleaned"
+        images = tab.evaluate("[...document.images].map(i => i.complete && i.naturalWidth > 0 && i.alt.length > 5)")
+        assert images == [True, True]
+        text = tab.locator("main").inner_text()
+        assert "the file is empty" in text
+        assert "says no physical size" in text
+        browser.close()

@@ -1,0 +1,72 @@
+"""WSxM images: orientation, counts and real numbers, units; and the same real scan stored both ways."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.io.files import wsxm as made
+from tests.real import real
+
+import sharptip
+from sharptip.core.errors import ReadError
+
+HEIGHT = made.counts() * made.PER_COUNT * 1e-9
+
+
+@pytest.mark.parametrize("kind", ["short", "integer", "float", "double"])
+def test_every_type_of_number_says_the_same(kind: str, tmp_path: Path) -> None:
+    made.image(tmp_path / "a.stp", kind=kind)
+    scan = sharptip.read(tmp_path / "a.stp")
+    np.testing.assert_allclose(scan["height"], HEIGHT, rtol=1e-7)
+    assert scan["height"].attrs["units"] == "m"
+    assert scan["height"].attrs["direction"] == "backward"
+    assert scan.attrs["slow_direction"] == "down"
+    np.testing.assert_allclose(scan["x"], np.arange(made.NX) * 5e-8, rtol=1e-12)
+    np.testing.assert_allclose(scan["y"], np.arange(made.NY) * 2.5e-8, rtol=1e-12)
+    assert "X Calibration: 290.4 Å/V" in json.loads(scan.attrs["header"])
+
+
+def test_a_header_that_is_wrong_about_its_size_and_silent_about_its_type(tmp_path: Path) -> None:
+    made.image(tmp_path / "a.top", size=0, said=False)
+    np.testing.assert_allclose(sharptip.read(tmp_path / "a.top")["height"], HEIGHT, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("channel", "unit", "name", "si", "factor"),
+    [
+        ("Current", "nA", "current", "A", 1e-9),
+        ("Phase", "Pi", "phase", "rad", np.pi),
+        ("Phase", "Deg", "phase", "rad", np.pi / 180),
+        ("Frequency Shift", "Hz", "frequency_shift", "Hz", 1),
+        ("Adhesion", "a.u.", "adhesion", "arb", 1),
+    ],
+)
+def test_other_channels_and_units(channel: str, unit: str, name: str, si: str, factor: float, tmp_path: Path) -> None:
+    made.image(tmp_path / "a.ch1", channel=channel, unit=unit)
+    scan = sharptip.read(tmp_path / "a.ch1")
+    assert scan[name].attrs["units"] == si
+    np.testing.assert_allclose(scan[name], made.counts() * made.PER_COUNT * factor, rtol=1e-12)
+
+
+def test_what_is_no_image_of_a_place_is_refused_by_name(tmp_path: Path) -> None:
+    made.image(tmp_path / "a.stp", lateral="1/nm")
+    with pytest.raises(ReadError, match="X Amplitude is in '1/nm'"):
+        sharptip.read(tmp_path / "a.stp")
+    made.image(tmp_path / "b.cur", what="IV curve file")
+    with pytest.raises(ReadError, match="'IV curve file'"):
+        sharptip.read(tmp_path / "b.cur")
+
+
+def test_the_same_real_scan_in_counts_and_in_nanometres() -> None:
+    counts = sharptip.read(real("vendor", "wsxm", "sample_0.top"))
+    numbers = sharptip.read(real("vendor", "wsxm", "sample_0.stp"))
+    np.testing.assert_array_equal(counts["height"], numbers["height"])
+    raw = np.frombuffer(real("vendor", "wsxm", "sample_0.top").read_bytes()[-512 * 512 * 2 :], "<i2").reshape(512, 512)
+    volts = raw[::-1, ::-1] * (20 / 65536)  # the header: 20 V in 16 bits, 13.6 nm per volt
+    np.testing.assert_allclose(counts["height"], volts * 13.6e-9, rtol=1e-6)
+    assert counts["x"].values[1] == pytest.approx(500e-9 / 512, rel=1e-12)
+    assert (counts["height"].attrs["direction"], counts.attrs["slow_direction"]) == ("forward", "up")
+    assert "Z Calibration: -136 Å/V" in json.loads(counts.attrs["header"])
