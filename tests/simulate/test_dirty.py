@@ -43,6 +43,12 @@ def test_the_largest_terrace_is_zero(steps):
     assert abs(d.surface[d.substrate].mean()) < 1e-3 * d.drawn["sq"]
     assert np.abs(d.surface[d.substrate]).max() < max(0.5 * d.drawn["step_height"], d.drawn["sq"])
     assert d.substrate.mean() > 0.5 / (steps + 1)
+    there = d.terraces[np.isfinite(d.terraces)]
+    assert len(np.unique(there)) == steps + 1
+    assert np.isnan(d.terraces).mean() > 0.09  # where objects stand
+    for k in np.unique(there):
+        rise = d.surface[d.terraces == k].mean() - k * d.drawn["step_height"]
+        assert abs(rise) < 0.2 * d.drawn["sq"]
 
 
 def test_a_rough_surface_lies_on_its_plane():

@@ -586,7 +586,11 @@ def _options(given: list[str], known: dict[str, Any]) -> dict[str, Any]:
 
 def _examples(recipe: Any, options: dict[str, Any], data: Path, groups: str | None, size: str | None) -> Any:
     from ..fit.labelled import examples_of
+    from ..fit.recipe import settled
     from ..study.collect import examples
+
+    if recipe.kind == "restore":
+        return _frames(recipe, settled(recipe, options), data, size), ()
 
     if data.suffix == ".npz":
         found, names = examples_of(data, recipe)
@@ -596,6 +600,16 @@ def _examples(recipe: Any, options: dict[str, Any], data: Path, groups: str | No
     for file, reason in broken:
         typer.echo(f"sharptip: left out {file}: {reason}", err=True)
     return _usable(recipe, found), classes
+
+
+def _frames(recipe: Any, options: dict[str, Any], data: Path, size: str | None) -> list[Any]:
+    """Frames of a film, or of every file of a folder, as examples without a truth."""
+    from .. import io
+    from ..fit.unlabelled import frames_of
+
+    files = sorted(p for p in data.rglob("*") if p.is_file()) if data.is_dir() and data.suffix != ".zarr" else [data]
+    scans = [scan for file in files for scan in io.scans(file, size=_size(size))]
+    return frames_of(scans, recipe, options)
 
 
 def _usable(recipe: Any, examples: list[Any]) -> list[Any]:

@@ -149,8 +149,14 @@ class Model:
         from ..data.tiles import tiles_of
 
         scale, tile = self._scale(prepared), self.card["tile"]
-        clip = None if self.recipe.finish else CLIP  # what is put together again in the end is seen whole
+        if example.truth is None and self.recipe.itself is None:
+            raise ModelError(f"{label(example.scan)} comes without its truth, from which {self.recipe.name!r} learns")
+        clip = (
+            None if self.recipe.finish or self.recipe.itself else CLIP
+        )  # what is put together again in the end is seen whole
         x = np.stack([tiles_of(c, tile) for c in scale.numbers(prepared.channels, clip)], axis=1)
+        if example.truth is None:
+            return x, x
         shape = prepared.channels.shape[1:]
         truth = [(p, _whole_image(example.truth[p.name], shape)) for p in self.recipe.gives]
         y = np.stack([tiles_of(scale.number(t, p.number, self._eaten(p)), tile) for p, t in truth], axis=1)
@@ -160,6 +166,23 @@ class Model:
         """The channel on whose scale a port's numbers are: its own, or the first."""
         names = [p.name for p in self.recipe.eats]
         return names.index(port.name) if port.name in names else 0
+
+    def _batches_made(self, x: np.ndarray, examples: Sequence[Example]) -> Any:
+        """(epoch, rng) → batches, for recipes that make them anew in every epoch; None where x and y are all."""
+        if self.options["fresh"] and not self.card["real"]:
+            return self._fresh
+        if self.recipe.itself is None or all(e.truth is not None for e in examples):
+            return None
+        if any(e.truth is not None for e in examples):
+            raise ModelError("some examples have a truth and some have none; learn from one kind at a time")
+        size, itself = self.options["batch"], self.recipe.itself
+
+        def drawn(epoch: int, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+            order = rng.permutation(len(x))
+            for i in range(0, len(x), size):
+                yield itself(x[order[i : i + size]], rng, self.options)
+
+        return drawn
 
     def _fresh(self, epoch: int, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Batches (x, y) of simulated examples that were never seen before, as many as `examples` says."""
@@ -253,7 +276,7 @@ class Model:
         if self.options["patience"] is not None:
             _, out = holdout(groups, strata, 0.2, np.random.default_rng(seed))
             validation = np.isin(owner, out)
-        drawn = self._fresh if self.options["fresh"] and not self.card["real"] else None
+        drawn = self._batches_made(x, examples)
         history = train_network(self.learner, x, y, self.recipe, self.options, seed, validation, on_epoch, drawn)
         self.learner.requires_grad_(True)
         self.card["history"] = asdict(history)

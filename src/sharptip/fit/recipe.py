@@ -84,6 +84,8 @@ class Recipe:
               what the scanner had seen until then, so that an answer never rests on lines to come.
     loss      'auto', the name of one, or (answer, truth) → scalar on tensors.
     least     pixels each way that a scan must have.
+    itself    (tiles, rng, options) → what the network sees and what it is held against, drawn anew in every epoch; for
+              a recipe that restores and can learn from examples without a truth.
     finish    ('restore': the channel (y, x) as it came, answers by name, options) → answers by name, for what follows
               from the others exactly; missing pixels are NaN in the channel.
     decide    (probabilities, classes) → plain values that follow from them (a verdict, a line at which to stop), kept
@@ -106,6 +108,7 @@ class Recipe:
     view: str = "tiles"
     lines: tuple[int, ...] = ()
     least: int = 1
+    itself: Callable[[np.ndarray, np.random.Generator, Options], tuple[np.ndarray, np.ndarray]] | None = None
     finish: Callable[[np.ndarray, dict[str, np.ndarray], Options], dict[str, np.ndarray]] | None = None
     features: Callable[[np.ndarray], np.ndarray] | None = None
     decide: Callable[[np.ndarray, Sequence[str]], dict[str, Any]] | None = None

@@ -7,6 +7,7 @@ from .dense import DeepNet, ShallowNet
 from .ensemble import Ensemble
 from .frame_classifier import FrameClassifier
 from .line_classifier import LineClassifier
+from .line_denoiser import LineDenoiser
 
 __all__ = [
     "ARCHITECTURES",
@@ -17,6 +18,7 @@ __all__ = [
     "Ensemble",
     "FrameClassifier",
     "LineClassifier",
+    "LineDenoiser",
     "ShallowNet",
     "build",
     "discriminative_groups",

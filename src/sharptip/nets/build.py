@@ -11,6 +11,7 @@ from .decomposer import Decomposer
 from .dense import DeepNet, ShallowNet
 from .frame_classifier import FrameClassifier
 from .line_classifier import LineClassifier
+from .line_denoiser import LineDenoiser
 
 KINDS: dict[str, type[nn.Module]] = {
     "ConvClassifier": ConvClassifier,
@@ -18,6 +19,7 @@ KINDS: dict[str, type[nn.Module]] = {
     "DeepNet": DeepNet,
     "FrameClassifier": FrameClassifier,
     "LineClassifier": LineClassifier,
+    "LineDenoiser": LineDenoiser,
     "ShallowNet": ShallowNet,
 }
 

@@ -63,8 +63,8 @@ class Decomposer(nn.Module):
 
     height: without background and lines, scars and noise still in it. background: polynomial of second degree. offsets,
     tilts: of each line, the same for all its pixels; a line is offset + tilt·u. scar, substrate: probabilities. noise:
-    without mean along a line. While it learns, the parts after the first pass follow as seven more channels, and scar
-    and substrate are logits. widths: channels of each stage, on a quarter of the pixels each.
+    without mean along a line. While it learns, scar and substrate are logits, and the answer is that of the last pass
+    or, by chance, of an earlier one. widths: channels of each stage, on a quarter of the pixels each.
     """
 
     def __init__(self, widths: Sequence[int] = (24, 40, 64, 64), passes: int = 2, seed: int | None = None):
@@ -90,7 +90,7 @@ class Decomposer(nn.Module):
         return {"kind": "Decomposer", "widths": list(self.widths), "passes": self.passes}
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, 1, y, x) → (n, 7, y, x); while learning (n, 7·passes, y, x), the last pass first."""
+        """(n, 1, y, x) → (n, 7, y, x)."""
         if x.ndim != 4 or x.shape[1] != 1 or min(x.shape[2:]) < LEAST:
             raise ValueError(f"scans of shape (n, 1, y, x) from {LEAST} pixels on are needed, not {tuple(x.shape)}")
         z = x[:, 0]
@@ -98,14 +98,14 @@ class Decomposer(nn.Module):
             level = roughly_level(z)
             size = spread(level)
         taken = z - level
-        answers = []
-        for _ in range(self.passes):
-            maps, gains, noise_size = self.look(z - taken)
-            with torch.autocast(x.device.type, enabled=False):
-                parts = self.decompose(z, taken, size, maps.float(), gains.float(), noise_size)
-            answers.insert(0, parts)
+        last = int(torch.randint(self.passes, ())) if self.training else self.passes - 1
+        for i in range(last + 1):
+            with torch.set_grad_enabled(torch.is_grad_enabled() and i == last):
+                maps, gains, noise_size = self.look(z - taken)
+                with torch.autocast(x.device.type, enabled=False):
+                    parts = self.decompose(z, taken, size, maps.float(), gains.float(), noise_size)
             taken = (z - parts[:, 0]).detach()
-        return torch.cat(answers, 1) if self.training else answers[0]
+        return parts
 
     def look(self, level: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Levelled scans (n, y, x) → maps (n, HEADS, y, x), gains of lines (n, 3, y), size of the noise (n, 1, 1)."""
@@ -302,29 +302,24 @@ def standard(offsets: Tensor, tilts: Tensor, c: Tensor, w: int) -> tuple[Tensor,
 # How far an answer is from the truth ---------------------------------------------------------------------------------
 
 FLOOR = 1e-5  # of the mean square height: an error below 0.3 % of it is no longer worth learning from
-EARLIER = 0.5  # weight of what was found in the first pass
 
 
 def decomposition_loss(answer: Tensor, truth: Tensor) -> Tensor:
-    """Answers (n, 7·passes, y, x) of a network that learns against the PARTS (n, 7, y, x) → scalar.
+    """Answers (n, 7, y, x) of a network that learns against the PARTS (n, 7, y, x) → scalar.
 
     The mean logarithm of each scan's error, so that one per cent better counts the same for every scan; cross-entropy
     of scars and substrate with the Dice loss of the scars, and the mean deviation of the noise in its own units.
     """
     u = axis(truth.shape[3], truth)
-    size = truth[:, 0].flatten(1).var(1) + torch.finfo(truth.dtype).tiny
-    true = truth[:, 1] + truth[:, 2] + truth[:, 3] * u
-    ground, scarred = truth[:, 6], truth[:, 4]
-    own = truth[:, 5].flatten(1).std(1)[:, None, None] + 1e-6
-    total = truth.new_zeros(())
-    for i, part in enumerate(answer.split(len(PARTS), 1)):
-        _, background, offsets, tilts, scar, noise, substrate = part.unbind(1)
-        error = (background + offsets + tilts * u - true).square().mean((1, 2)) / size
-        p = torch.sigmoid(scar)
-        dice = 1 - (2 * (p * scarred).sum() + 1) / ((p + scarred).sum() + 1)
-        value = 0.5 * torch.log(error + FLOOR).mean() + 0.2 * dice
-        value = value + 3 * F.binary_cross_entropy_with_logits(scar, scarred)
-        value = value + 0.3 * F.binary_cross_entropy_with_logits(substrate, ground)
-        value = value + 0.3 * ((noise - truth[:, 5]) / own).clamp(-10, 10).abs().mean()
-        total = total + (value if i == 0 else EARLIER * value)
-    return total
+    height, *true, scarred, true_noise, ground = truth.unbind(1)
+    _, *found, scar, noise, substrate = answer.unbind(1)
+    size = height.flatten(1).var(1) + torch.finfo(truth.dtype).tiny
+    error = sum(a - b for a, b in zip(found[:2], true[:2], strict=True)) + (found[2] - true[2]) * u
+    level = 0.5 * torch.log(error.square().mean((1, 2)) / size + FLOOR).mean()
+    p = torch.sigmoid(scar)
+    dice = 1 - (2 * (p * scarred).sum() + 1) / ((p + scarred).sum() + 1)
+    marked = 3 * F.binary_cross_entropy_with_logits(scar, scarred) + 0.2 * dice
+    bare = F.binary_cross_entropy_with_logits(substrate, ground)
+    own = true_noise.flatten(1).std(1)[:, None, None] + 1e-6
+    rough = ((noise - true_noise) / own).clamp(-10, 10).abs().mean()
+    return level + marked + 0.3 * bare + 0.3 * rough

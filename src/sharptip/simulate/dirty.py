@@ -46,8 +46,8 @@ class Dirty:
     """A raw scan and its parts, in metres; arrays are (y, x), `offsets` and `tilts` (y,).
 
     scars: where a streak or a spike hides the surface. substrate: where nothing but the substrate is seen, on its
-    largest terrace: there the surface is zero but for its roughness. On a rough surface that is everywhere. drawn:
-    coverage, steps, tilt … as they came out.
+    largest terrace: there the surface is zero but for its roughness. On a rough surface that is everywhere. terraces:
+    steps above that one, NaN where an object stands. drawn: coverage, steps, tilt … as they came out.
     """
 
     height: np.ndarray
@@ -59,6 +59,7 @@ class Dirty:
     noise: np.ndarray
     scars: np.ndarray
     substrate: np.ndarray
+    terraces: np.ndarray
     pixel_size: float
     drawn: dict[str, Any]
 
@@ -115,7 +116,7 @@ def dirty(
     if kind not in (*OBJECTS, "rough"):
         raise ValueError(f"no surface is called {kind!r}; there are: {', '.join(OBJECTS)}, rough")
     pixel = _log_uniform(rng, PIXEL) if pixel_size is None else pixel_size
-    surface, substrate, drawn = _rough(rng, shape, pixel) if kind == "rough" else _sample(
+    surface, substrate, terraces, drawn = _rough(rng, shape, pixel) if kind == "rough" else _sample(
         rng, shape, pixel, kind, coverage, steps)  # fmt: skip
     sq = float(surface.std())
     drawn |= {
@@ -132,7 +133,7 @@ def dirty(
     noisy = sq * _noise(rng, shape, drawn["noise"])
     shared = noisy.mean(axis=1)  # what noise has in common along a line is an offset of that line
     noisy, offsets = noisy - shared[:, None], offsets + shared
-    parts = (surface, background, offsets, tilts, streaks, noisy, scarred, substrate)
+    parts = (surface, background, offsets, tilts, streaks, noisy, scarred, substrate, terraces)
     lines = offsets[:, None] + tilts[:, None] * np.linspace(-1, 1, shape[1])
     return Dirty(surface + background + lines + streaks + noisy, *parts, pixel, drawn)
 
@@ -140,7 +141,9 @@ def dirty(
 # What lies on the table -----------------------------------------------------------------------------------------
 
 
-def _rough(rng: np.random.Generator, shape: Shape, pixel: float) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+def _rough(
+    rng: np.random.Generator, shape: Shape, pixel: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
     """A self-affine surface on its least-squares plane, all of it substrate."""
     z, _ = self_affine(
         rng, shape, pixel, rms=pixel * _log_uniform(rng, (0.02, 1)), hurst=float(rng.uniform(0.3, 1)),
@@ -150,13 +153,13 @@ def _rough(rng: np.random.Generator, shape: Shape, pixel: float) -> tuple[np.nda
     y, x = np.linspace(-1, 1, shape[0])[:, None], np.linspace(-1, 1, shape[1])
     z = z - z.mean()
     z = z - y * (z * y).sum() / (shape[1] * (y * y).sum()) - x * (z * x).sum() / (shape[0] * (x * x).sum())
-    return z, np.ones(shape, bool), {"coverage": 0.0, "steps": 0}
+    return z, np.ones(shape, bool), np.zeros(shape), {"coverage": 0.0, "steps": 0}
 
 
 def _sample(
     rng: np.random.Generator, shape: Shape, pixel: float, kind: str, coverage: float | None, steps: int | None
-) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    """Objects on a stepped substrate, as a tip and a feedback loop show them: (surface, substrate, drawn)."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+    """Objects on a stepped substrate, as a tip and a feedback loop show them: (surface, substrate, terraces, drawn)."""
     share = _given(coverage, rng, COVERAGE, 0.9)
     share = min(share, PITS) if kind == "pits" else share
     number = int(rng.integers(1, STEPS[1] + 1) * (rng.random() < 0.35)) if steps is None else steps
@@ -179,14 +182,18 @@ def _sample(
         followed = scanner.lag(surface, climb, float(rng.uniform(0.3, climb)))
         bare &= np.abs(followed - surface) < np.maximum(rms, 0.01 * tall)
         surface = followed
+    level = np.rint(ground / step)
     if bare.any():
-        level = np.rint(ground / step).astype(int) if number else np.zeros(shape, int)
-        largest = np.bincount(level.ravel() - level.min()).argmax() + level.min()
-        zero = bare & (level == largest)
+        values, counts = np.unique(level, return_counts=True)
+        zero = bare & (level == values[counts.argmax()])
+        level -= values[counts.argmax()]
+        open_terraces = np.where(bare, level, np.nan)
         bare = zero if zero.any() else bare
         surface = surface - surface[bare].mean()
+    else:
+        open_terraces = np.full(shape, np.nan)
     drawn = {"coverage": float((objects != 0).mean()), "steps": number, "step_height": step * (number > 0)}
-    return surface, bare, drawn
+    return surface, bare, open_terraces, drawn
 
 
 def _objects(

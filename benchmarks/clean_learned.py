@@ -1,0 +1,127 @@
+"""How well does clean_scan clean? Simulated raw scans over coverage × steps × tilt × scars, beside classical ways.
+
+    python benchmarks/clean_learned.py --per-cell 5 [--csv errors.csv]
+
+Every scan is fresh: none of the seeds is that of a scan that was learned from. Intervals of 95 % draw scans again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+
+from sharptip.clean import background, plane, relevel, rows, scars
+from sharptip.recipes.clean_scan import masked_levelling, shipped
+from sharptip.simulate.how_clean import conditions, errors
+
+SEED = 20260  # of the scans; training draws from seed 0
+
+
+def default_steps(scan: xr.Dataset) -> xr.Dataset:
+    """What `sharptip clean` does when nothing is asked for."""
+    return scars(rows(plane(scan)))
+
+
+def relevelled(scan: xr.Dataset) -> xr.Dataset:
+    """Masked iterative levelling first, then lines by their median on the background, then scars."""
+    scan = relevel(scan, degree=2)
+    _, mask = background(scan["height"].values, 2)
+    return relevel(scars(rows(scan, mask=mask)), degree=2)
+
+
+def no_steps(scan: xr.Dataset) -> xr.Dataset:
+    return scan
+
+
+WAYS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
+    "raw": no_steps, "plane, rows, scars": default_steps, "relevel, rows, scars": relevelled,
+    "rows, relevel, rows, scars": masked_levelling,
+}  # fmt: skip
+
+
+def measured(per_cell: int, side: int) -> pd.DataFrame:
+    """One row per scan and way."""
+    model = shipped()
+    ways = {**WAYS, "learned": model.predict}
+    found = []
+    for number, (condition, d) in enumerate(conditions(SEED, per_cell, (side, side))):
+        scan = d.scan()
+        for name, way in ways.items():
+            start = time.perf_counter()
+            answer = way(scan)
+            took = time.perf_counter() - start
+            mask = answer["scar_mask"].values > 0.5 if "scar_mask" in answer else None
+            if name == "rows, relevel, rows, scars":
+                from sharptip.clean import find_scars
+
+                mask = find_scars(rows(plane(scan), method="difference")["height"].values)
+            e = errors(d, answer["height"].values, mask)
+            found.append({"way": name, "scan": number, **condition, "kind": d.drawn["kind"], "sq": d.drawn["sq"],
+                          "seconds": took, **e})  # fmt: skip
+    return pd.DataFrame(found)
+
+
+def interval(values: np.ndarray, rng: np.random.Generator, of: Callable[[np.ndarray], float]) -> str:
+    values = values[np.isfinite(values)]
+    draws = [of(rng.choice(values, len(values))) for _ in range(500)]
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return f"{of(values):.3f} ({low:.3f}–{high:.3f})"
+
+
+def geometric(values: np.ndarray) -> float:
+    return float(np.exp(np.mean(np.log(values))))
+
+
+def report(table: pd.DataFrame) -> None:
+    rng = np.random.default_rng(0)
+    table = table.assign(relative=table["rmse"] / table["sq"], nm=table["rmse"] * 1e9)
+    for what, of in (("relative", geometric), ("relative", np.median), ("nm", np.median)):
+        print(f"\n{what}, {of.__name__}, all {table['scan'].nunique()} scans")
+        for name, rows_ in table.groupby("way", sort=False):
+            print(f"  {name:28s}", interval(rows_[what].to_numpy(), rng, of))
+    for by in ("coverage", "steps", "tilt", "scars", "kind"):
+        print(f"\nRMSE / Sq, geometric mean, by {by}")
+        for value, part in table.groupby(by):
+            cells = [
+                f"{n}: {interval(r['relative'].to_numpy(), rng, geometric)}" for n, r in part.groupby("way", sort=False)
+            ]
+            print(f"  {value}:", "; ".join(cells))
+    best = table[table["way"].isin(list(WAYS))].groupby("scan")["rmse"].min()
+    ours = table[table["way"] == "learned"].set_index("scan")["rmse"]
+    print(
+        "\nshare of scans on which the learned way beats the best of all classical ones:", float((ours < best).mean())
+    )
+    for metric in ("step_bias", "volume_bias"):
+        print(f"\n|{metric}|, median; mean")
+        for name, r in table.groupby("way", sort=False):
+            v = r[metric].dropna()
+            print(f"  {name:28s}", interval(v.abs().to_numpy(), rng, np.median), f"mean {v.mean():+.3f}, n {len(v)}")
+    print("\nscars where there are some: precision, recall, F1 over all pixels")
+    for name, r in table[table["scars"] > 0].groupby("way", sort=False):
+        if "scar_f1" in r and r["scar_f1"].notna().any():
+            print(f"  {name:28s}", *(interval(r[m].to_numpy(), rng, np.mean) for m in
+                                     ("scar_precision", "scar_recall", "scar_f1")))  # fmt: skip
+    print("\nseconds per scan, median", table.groupby("way", sort=False)["seconds"].median().round(4).to_dict())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--per-cell", type=int, default=5)
+    parser.add_argument("--side", type=int, default=128)
+    parser.add_argument("--csv")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    table = measured(options.per_cell, options.side)
+    if options.csv:
+        table.to_csv(options.csv, index=False)
+    report(table)
+
+
+if __name__ == "__main__":
+    main()
