@@ -33,7 +33,7 @@ LAZY = True
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 _HEAP = b"GCOL\x01\0\0\0"
-_SCANNED = 2**26  # bytes in which heaps are looked for
+_SCANNED = 2**24  # bytes in which heaps are looked for
 _TABLES = ("Position_Indices", "Position_Values", "Spectroscopic_Indices", "Spectroscopic_Values")
 _SWEEPS = {"V": "bias", "Hz": "frequency", "s": "time", "m": "distance"}
 _MOST = 10_000  # objects of a file
@@ -127,7 +127,7 @@ def _sized(grid: Grid, size: Size) -> dict[str, Axis]:
 def _sound_heaps(path: Path) -> None:
     """Walks the heaps that texts lie in: the HDF5 library never comes back from one with an object of no length."""
     with path.open("rb") as file:
-        data = file.read(_SCANNED)
+        data = file.read(min(_SCANNED, path.stat().st_size))
     at = data.find(_HEAP)
     while at >= 0:
         (length,) = struct.unpack_from("<Q", data, at + 8)
