@@ -7,7 +7,7 @@ import numpy as np
 import sharptip
 from sharptip.core.scan import scan_of
 
-NY, NX, PIXEL = 6, 9, 5e-8
+NY, NX, PIXEL = 6, 8, 5e-8
 
 
 def nc(path: Path) -> None:
