@@ -33,7 +33,6 @@ _LONGEST_NAME = 256  # letters of a channel's name or unit
 HEAD = 65536  # bytes of a file that `detect` sees
 LARGEST_FILE = 2**30  # bytes that are read at once; no image comes near, and a blown-up file must not fill the memory
 RANGED = 2**28  # bytes of a film or map that `describe` reads for the least and greatest value
-WRITTEN = (".zarr", ".gwy")  # endings of what `write` writes
 
 Path_ = str | os.PathLike[str]
 
@@ -275,7 +274,7 @@ _WRITERS = {
     ".zarr": "zarr", ".nc": "netcdf", ".gwy": "gwy", ".gsf": "gsf", ".tif": "tiff", ".tiff": "tiff",
     ".mp4": "movie", ".gif": "movie", ".csv": "csv",
 }  # fmt: skip
-WRITTEN = tuple(_WRITERS)
+WRITTEN = tuple(_WRITERS)  # endings of what `write` writes
 
 
 def write(
