@@ -101,7 +101,7 @@ def learned(raw: list[Dirty]) -> Result | None:
         answer = model.predict(scan)
         seconds.append(time.perf_counter() - start)
         out.append(answer["height"].values * NM)
-        scars.append(answer["scars"].values > 0.5 if "scars" in answer else np.zeros(d.height.shape, bool))
+        scars.append(answer["scar_mask"].values > 0.5)
     return Result(np.stack(out), np.stack(scars), np.array(seconds))
 
 
