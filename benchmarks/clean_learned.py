@@ -16,8 +16,9 @@ import pandas as pd
 import torch
 import xarray as xr
 
+from sharptip import Model
 from sharptip.clean import background, plane, relevel, rows, scars
-from sharptip.recipes.clean_scan import masked_levelling, shipped
+from sharptip.recipes.clean_scan import masked_levelling
 from sharptip.simulate.how_clean import conditions, errors
 
 SEED = 20260  # of the scans; training draws from seed 0
@@ -47,7 +48,7 @@ WAYS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
 
 def measured(per_cell: int, side: int) -> pd.DataFrame:
     """One row per scan and way."""
-    model = shipped()
+    model = Model.trained("clean_scan")
     ways = {**WAYS, "learned": model.predict}
     found = []
     for number, (condition, d) in enumerate(conditions(SEED, per_cell, (side, side))):

@@ -24,7 +24,7 @@ from sharptip.batch import clean_file as one
 from sharptip.batch.clean_file import Order
 from sharptip.batch.clean_many import By, clean_many
 from sharptip.batch.workers import Died
-from sharptip.core.errors import ModelError, ScanError, WriteError
+from sharptip.core.errors import ScanError, WriteError
 from sharptip.core.grid import Axis, Channel, Grid
 from sharptip.core.scan import from_grid, scan_of
 
@@ -364,8 +364,7 @@ def test_names_that_are_no_unicode(scans, tmp_path):
 def test_steps_that_are_not_there_are_told(tmp_path):
     with pytest.raises(ScanError, match="no step 'polish'; there are flatten"):
         one.names_of("plane,polish")
-    with pytest.raises(ModelError, match="no trained model for cleaning"):
-        one.names_of("learned")
+    assert one.names_of("learned") == ("learned",)
 
 
 def test_what_is_of_a_whole_film_is_done_once(tmp_path):
@@ -483,7 +482,6 @@ def test_what_cannot_be_meant_is_told_before_anything_is_written(scans, tmp_path
         ((scans / "a.gwy", "--out", tmp_path / "a.doc"), 1, "not as '.doc'"),
         ((scans, "--out", tmp_path / "x.zarr"), 2, "name of one scan"),
         ((scans, "--out", out, "--suffix", ".doc"), 2, "is not written; use"),
-        ((scans, "--out", out, "--learned"), 1, "leave --learned out"),
         ((scans, "--out", out, "--learned", "--steps", "plane"), 2, "leave one of the two out"),
         ((scans, "--out", out, "--cluster", "tcp://127.0.0.1:1", "--workers", "3"), 2, "leave one of the two out"),
         ((scans, "--out", scans), 1, "the folder of the raw scans"),

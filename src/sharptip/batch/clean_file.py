@@ -11,18 +11,23 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from .. import io
 from ..clean import STEPS, fitting, named
-from ..core.errors import ChannelError, ModelError, ScaleError, SharptipError, WriteError
+from ..core.errors import ChannelError, ScaleError, SharptipError, WriteError
 from ..core.history import steps as history
 from ..io.layout import Size
 from .journal import Record
 from .sources import fingerprint
+
+if TYPE_CHECKING:  # torch is for those who ask for a model
+    from ..fit.model import Model
 
 ALL = "all"  # instead of a channel's name: every image channel
 LEARNED = "learned"  # instead of steps: a model
@@ -60,7 +65,15 @@ class Job:
 
 def learned_step() -> Step:
     """The step that a trained model does in place of the chain."""
-    raise ModelError("no trained model for cleaning ships yet; leave --learned out")
+    return trained().step
+
+
+@cache
+def trained() -> Model:
+    """The model that cleans; its weights are read once."""
+    from ..fit.model import Model
+
+    return Model.trained("clean_scan")
 
 
 def clean_one(file: Path, out: Path, order: Order, overwrite: bool = False) -> None:
@@ -74,7 +87,7 @@ def clean_one(file: Path, out: Path, order: Order, overwrite: bool = False) -> N
 
 
 def steps_for(scan: xr.Dataset, steps: str) -> list[tuple[str, Step]]:
-    """The steps that a scan goes through, with their names. Raises ScanError, and ModelError for a model not there."""
+    """The steps that a scan goes through, with their names. Raises ScanError."""
     if steps == LEARNED:
         return [(LEARNED, learned_step())]
     return [(name, STEPS[name]) for name in fitting(scan, steps)]

@@ -21,7 +21,8 @@ import xarray as xr
 from ..core import registry
 from ..core.errors import ModelError, ScanError
 from ..core.history import is_simulated, remember
-from ..core.scan import channel, label
+from ..core.scan import channel as channel_of
+from ..core.scan import label
 from ..data.split import folds, holdout
 from . import score as scoring
 from .kinds import kind_of
@@ -312,6 +313,26 @@ class Model:
         self._warn_outside(prepared, scan)
         return remember(scan, answer, "predict", {"recipe": self.recipe.name, "seed": self.card["seed"]})
 
+    def step(self, scan: xr.Dataset, *, channel: str) -> xr.Dataset:
+        """The scan with that channel restored, and what else the answer holds beside it, as a cleaning step gives it.
+
+        Those names begin with the channel's for any channel but the recipe's own. Raises ModelError for a recipe that
+        judges or that takes one channel only, and what `predict` raises.
+        """
+        usual = self.recipe.eats[0].name
+        if self.recipe.kind != "restore" or (channel != usual and "channel" not in self.options):
+            raise ModelError(f"recipe {self.recipe.name!r} does not restore {channel!r}")
+        unit = str(channel_of(scan, channel).attrs.get("units"))
+        model = self
+        if channel != usual:
+            options = {**self.options, "channel": channel, "unit": unit}
+            model = Model.from_network(registry.get("recipes", self.recipe.name), self.learner, self.card, **options)
+        answer = model.predict(scan)
+        names = {str(n): f"{channel}_{n}" for n in answer.data_vars if n != channel and channel != usual}
+        found = answer.rename(names).data_vars
+        kept = {n: v.assign_attrs(scan[n].attrs) if n == channel else v for n, v in found.items()}
+        return scan.assign(kept).assign_attrs(history=answer.attrs["history"])
+
     def probabilities(self, examples: Sequence[Example]) -> dict[str, np.ndarray]:
         """The model's and every baseline's answers to examples: name → (n, classes).
 
@@ -370,7 +391,7 @@ class Model:
     def _restored(self, scan: xr.Dataset) -> tuple[xr.Dataset, Prepared]:
         """The answer on the scan's own pixels, every frame and direction of it, and the last of them as it was seen."""
         port = self.recipe.eats[0]
-        channel(scan, port.name)  # refused by name where there is none
+        channel_of(scan, port.name)  # refused by name where there is none
         repeats = [str(d) for d in scan[port.name].dims if d not in port.dims]
         places = list(np.ndindex(*(scan.sizes[d] for d in repeats)))
         found: list[dict[str, np.ndarray]] = []

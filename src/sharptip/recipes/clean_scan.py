@@ -8,7 +8,6 @@ After the post-processing of high-speed AFM films that the review asks for; the 
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,18 +15,19 @@ import xarray as xr
 
 from ..clean import mend, relevel, rows, scars
 from ..clean.mask import background
-from ..core.scan import channel as channel_of
 from ..core.scan import scan_of
 from ..fit.recipe import Example, Options, Port, Recipe
-from ..simulate.dirty import Dirty, dirty
+from ..simulate.dirty import STEPS, Dirty, dirty
 
 SIDE = 128  # pixels of a simulated scan
 SCARRED = 0.5  # probability from which a pixel is taken for a scar
 
 
 def example(rng: np.random.Generator, options: Options) -> Example:
-    """One simulated raw scan with its parts; each its own group."""
-    d = dirty(rng, (options["tile"], options["tile"]))
+    """One simulated raw scan with its parts; each its own group. A share `stepped` of them has steps in any case."""
+    stepped = options["stepped"] > 0 and rng.random() < options["stepped"]
+    steps = int(rng.integers(1, STEPS[1] + 1)) if stepped else None
+    d = dirty(rng, (options["tile"], options["tile"]), steps=steps)
     return Example(d.scan(), truth(d), group=f"scan {rng.integers(2**62)}")
 
 
@@ -62,26 +62,6 @@ def put_together(raw: np.ndarray, found: dict[str, np.ndarray], options: Options
     return {**found, options["channel"]: mend(height, scarred), "scar_mask": scarred.astype(float)}
 
 
-def learned(scan: xr.Dataset, *, channel: str = "height") -> xr.Dataset:
-    """The scan with a channel cleaned by the model that ships, and with what was taken off it as variables beside it.
-
-    Every frame and direction is cleaned by itself. Raises ChannelError for a channel that is not there.
-    """
-    unit = str(channel_of(scan, channel).attrs["units"])
-    answer = shipped(channel, unit).predict(scan)
-    return scan.assign(answer.data_vars).assign_attrs(history=answer.attrs["history"])
-
-
-@cache
-def shipped(channel: str = "height", unit: str = "m") -> Any:
-    """The trained model, asked about that channel."""
-    from ..fit.model import Model
-
-    trained = Model.trained("clean_scan")
-    options = {**trained.options, "channel": channel, "unit": unit}
-    return Model.from_network(RECIPE, trained.learner, trained.card, **options)
-
-
 def masked_levelling(scan: xr.Dataset) -> xr.Dataset:
     """The classical way with what there is: align lines, level on the background, align on it, mend scars, level."""
     scan = relevel(rows(scan, method="difference"), degree=2)
@@ -111,7 +91,7 @@ RECIPE = Recipe(
     scale="own",
     baselines={"masked levelling": lambda options: masked_levelling},
     options={
-        "channel": "height", "unit": "m", "denoise": False, "widths": (24, 40, 64, 64), "passes": 2, "tile": SIDE,
+        "channel": "height", "unit": "m", "denoise": False, "stepped": 0.0, "widths": (24, 40, 64, 64), "passes": 2, "tile": SIDE,
         "examples": 400, "epochs": 80, "batch": 8, "lr": 1e-3, "schedule": "cosine", "precision": "bf16", "clip": 20.0,
         "fresh": True, "half": True,
     },
