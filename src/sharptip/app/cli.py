@@ -68,6 +68,8 @@ def _complain(error: SharptipError) -> None:
     hint = ""
     if isinstance(error, ScaleError):
         hint = ". Here: --size 2e-6 (metres), or --size unknown"
+    elif "choose it with " in str(error):
+        hint = ". Here: --channel, --direction or --frame"
     elif "size=(" in str(error):
         hint = ". Here: --size 2e-6 (metres)"
     typer.echo(f"sharptip: {error}{hint}", err=True)
