@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 _LAZY = {
     "read": "sharptip.io",
     "write": "sharptip.io",
+    "open_many": "sharptip.io.many",
     "check": "sharptip.core.scan",
     "scan_of": "sharptip.core.scan",
     "Recipe": "sharptip.fit",
@@ -22,7 +23,9 @@ _LAZY = {
     "Model": "sharptip.fit",
     "check_recipe": "sharptip.fit",
 }
-__all__ = ["Claim", "Model", "Port", "Recipe", "__version__", "check", "check_recipe", "read", "scan_of", "write"]
+__all__ = [
+    "Claim", "Model", "Port", "Recipe", "__version__", "check", "check_recipe", "open_many", "read", "scan_of", "write",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

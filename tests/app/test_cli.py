@@ -239,3 +239,26 @@ def test_ctrl_c_leaves_a_state_that_goes_on(tmp_path):
     after = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "r" / "work").glob("*.npz")}
     assert all(after[name] == when for name, when in before.items())
     assert len(after) > len(before)
+
+
+def test_convert_chooses_and_takes_many(tmp_path):
+    film = scan_of(np.zeros((8, 10)), 1e-9).expand_dims(time=[0.0, 0.5]).copy()
+    film["time"].attrs["units"] = "s"
+    film["height"] = (("time", "y", "x"), np.random.default_rng(0).normal(size=(2, 8, 10)) * 1e-9, {"units": "m"})
+    io.write(film, tmp_path / "film.zarr")
+    io.write(film.isel(time=0, drop=True), tmp_path / "image.gwy")
+    assert "frame=" in sharptip("convert", tmp_path / "film.zarr", tmp_path / "a.gsf", code=1).stderr
+    done = sharptip("convert", tmp_path / "film.zarr", tmp_path / "a.gsf", "--frame", 1)
+    assert "does not keep" in done.stderr
+    assert np.array_equal(io.read(tmp_path / "a.gsf")["height"], film["height"][1].astype("f4"))
+    sharptip("convert", tmp_path / "film.zarr", tmp_path / "a.gif", "--speed", 2)
+    assert (tmp_path / "a.gif").read_bytes().startswith(b"GIF8")
+    (tmp_path / "broken.gwy").write_bytes(b"GWYP" + b"\0" * 10)
+    files = [tmp_path / f for f in ("film.zarr", "broken.gwy", "image.gwy")]
+    done = sharptip("convert", *files, tmp_path / "out", "--to", "nc", code=1)
+    assert "2 of 3 files converted" in done.stdout
+    assert "broken.gwy" in done.stderr
+    assert io.read(tmp_path / "out" / "film.nc").equals(film)
+    assert "--to" in sharptip("convert", *files, tmp_path / "out", code=2).stderr
+    raw = sharptip("convert", files[2], tmp_path, "--to", "gwy", code=1)
+    assert "stays as it is" in raw.stderr

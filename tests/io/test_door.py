@@ -30,7 +30,7 @@ def test_content_decides_and_the_suffix_does_not(format: str, tmp_path: Path) ->
     ("content", "said"),
     [
         (b"", "the file is empty"),
-        (b"\x89HDF\r\n\x1a\n" + bytes(100), "it is HDF5"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(100), "HDF5"),
         (b"%PDF-1.7\n" + bytes(100), "it is a PDF"),
         (b"height;x;y\n1;2;3\n", "text that begins 'height;x;y"),
         (bytes(200), "begins with bytes 00 00"),

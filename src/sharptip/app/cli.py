@@ -10,6 +10,7 @@ import os
 import sys
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -67,6 +68,8 @@ def _complain(error: SharptipError) -> None:
     hint = ""
     if isinstance(error, ScaleError):
         hint = ". Here: --size 2e-6 (metres), or --size unknown"
+    elif "choose it with " in str(error):
+        hint = ". Here: --channel, --direction or --frame"
     elif "size=(" in str(error):
         hint = ". Here: --size 2e-6 (metres)"
     typer.echo(f"sharptip: {error}{hint}", err=True)
@@ -98,17 +101,66 @@ def info(file: File, as_json: Json = False, size: SizeOption = None) -> None:
 
 @app.command()
 def convert(
-    file: File,
-    out: Annotated[Path, typer.Argument(help="NAME.zarr (native, lossless) or NAME.gwy.")],
+    files: Annotated[list[Path], typer.Argument(help="Files as the instrument wrote them.")],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            help="NAME.zarr or NAME.nc (everything is kept), or .gwy .gsf .tif .mp4 .gif .csv; a folder with --to."
+        ),
+    ],
+    to: Annotated[str | None, typer.Option(help="Suffix of the files written into the folder OUT, e.g. nc.")] = None,
     size: SizeOption = None,
-    channel: Annotated[str | None, typer.Option(help="What the numbers of an array or picture are.")] = None,
+    channel: Annotated[
+        str | None, typer.Option(help="The channel that is written; what the numbers of an array or picture are.")
+    ] = None,
     unit: Annotated[str | None, typer.Option(help="The unit of those numbers.")] = None,
+    direction: Annotated[str | None, typer.Option(help="The direction that is written: forward or backward.")] = None,
+    frame: Annotated[int | None, typer.Option(help="The frame of a film that is written, from 0.")] = None,
+    speed: Annotated[float | None, typer.Option(help="Of a movie, in times the real speed.")] = None,
+    fps: Annotated[float | None, typer.Option(help="Of a movie, frames per second; 10 without --speed.")] = None,
 ) -> None:
-    """Write a file in another format, with all channels, header and history."""
+    """Write files in another format. What that cannot keep is told; a broken file is named and stops no other."""
     from .. import io
 
-    io.write(io.read(file, size=_size(size), channel=channel, unit=unit), out)
-    typer.echo(f"{out}")
+    def one(file: Path, target: Path, tell: Callable[[str, int, int], None] | None = None) -> None:
+        if target.exists() and target.resolve() == file.resolve():
+            raise WriteError(f"{target}: is the raw scan itself, which stays as it is; choose another name")
+        scan = io.read(file, size=_size(size), channel=channel, unit=unit)
+        io.write(scan, target, channel=channel, direction=direction, frame=frame, speed=speed, fps=fps, tell=tell)
+
+    if to is None:
+        if len(files) > 1 or (out.is_dir() and out.suffix != ".zarr"):
+            raise typer.BadParameter("say with --to which format the files in this folder have, e.g. --to nc")
+        with _Bar("converting") as bar:
+            one(files[0], out, bar.to)
+        typer.echo(f"{out}")
+        return
+    suffix = f".{to.lstrip('.').lower()}"
+    if suffix not in io.WRITTEN:
+        raise typer.BadParameter(f"{to!r} is not written; {', '.join(io.WRITTEN)} are", param_hint="--to")
+    out.mkdir(parents=True, exist_ok=True)
+    broken = 0
+    with Pace("converting") as pace:
+        for done, (file, target) in enumerate(_beside(files, out, suffix), 1):
+            try:
+                one(file, target)
+            except SharptipError as error:
+                broken += 1
+                pace.say(f"left out: {error}" if str(file) in str(error) else f"left out: {file}: {error}")
+            pace.to(done, len(files))
+    typer.echo(f"{len(files) - broken} of {len(files)} files converted into {out}")
+    if broken:
+        raise typer.Exit(1)
+
+
+def _beside(files: list[Path], out: Path, suffix: str) -> list[tuple[Path, Path]]:
+    """Each file with its place in the folder; those that share a stem keep their suffix, and none replaces another."""
+    stems = Counter(f.stem for f in files)
+    placed = [(f, out / (f"{f.stem}{suffix}" if stems[f.stem] == 1 else f"{f.name}{suffix}")) for f in files]
+    for target, n in Counter(t for _, t in placed).items():
+        if n > 1:
+            raise WriteError(f"{target}: {n} files would be written there; convert the folders one by one")
+    return placed
 
 
 @app.command()

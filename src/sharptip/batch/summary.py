@@ -233,14 +233,19 @@ def _pair(record: Record, outcome: Outcome) -> tuple[Any, ...] | None:
     if raw is None or cleaned is None or raw.shape != cleaned.shape or not np.isfinite(raw).any():
         return None
     skip = max(1, -(-max(raw.shape) // SHOWN_PIXELS))
-    scan = next(s for s in scans[0] if row["channel"] in s.data_vars)
+    scan = next(s for s in scans[0] if _shows(s, row["channel"]))
     size = None if row["height_m"] is None else tuple(skip * p for p in pixel_size(scan))
     raw, cleaned = raw[::skip, ::skip], cleaned[::skip, ::skip]
     return raw - np.nanmedian(raw), cleaned, size, row["unit"], f"{printable(record['name'])} · {row['channel']}"
 
 
+def _shows(scan: Any, channel: str) -> bool:
+    """Whether the scan has images of the channel; beside them a file may hold curves of the same name."""
+    return channel in scan.data_vars and {"y", "x"} <= set(scan[channel].dims)
+
+
 def _first_image(scans: list[Any], channel: str) -> np.ndarray | None:
-    scan = next((s for s in scans if channel in s.data_vars), None)
+    scan = next((s for s in scans if _shows(s, channel)), None)
     if scan is None:
         return None
     values = scan[channel].transpose(..., "y", "x")

@@ -111,7 +111,7 @@ class _Lines:
         self.flat, self.noise = flat_parts(rest, self.rounding)
         places = np.flatnonzero(self.flat)
         self.looked_at = places[:: max(1, places.size // SAMPLE) | 1]
-        self.steps = LineSteps(rest)
+        self.steps = LineSteps(rest, self.rounding)
         return level, self.steps.offsets
 
     def _along(self, c: np.ndarray) -> np.ndarray:

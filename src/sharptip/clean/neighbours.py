@@ -26,7 +26,7 @@ FEWEST = 8  # pairs from which a difference is believed
 def near(
     values: np.ndarray, middle: np.ndarray, most: float = np.inf
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """Mean of what lies near `middle` in each row, their number, the deviations of those (zero elsewhere), and how near.
+    """Mean of what lies near `middle` in each row, their number, their deviations (zero elsewhere), and how near.
 
     Near is what the noise explains: REACH standard deviations of the narrowest fifth of the deviations, and `most`.
     """
@@ -151,8 +151,8 @@ class LineSteps:
     heights (y,) by these alone, from zero in the first.
     """
 
-    def __init__(self, z: np.ndarray) -> None:
-        self.n = len(z)
+    def __init__(self, z: np.ndarray, rounding: float) -> None:
+        self.n, self.rounding = len(z), rounding
         self.diagonal, self.right = np.zeros(self.n), np.zeros(self.n)
         self.between: dict[int, np.ndarray] = {}
         self.width = np.inf
@@ -173,7 +173,8 @@ class LineSteps:
         for _ in range(NARROWER if lag == 1 else 1):
             steps, number, kept, width = near(apart, steps, self.width)
         self.width = min(self.width, width)
-        certainty = 1 / np.maximum(_variance(steps, number, kept) * len(ACROSS), 1e-300)
+        variance = np.maximum(_variance(steps, number, kept), self.rounding**2 / np.maximum(number, 1))
+        certainty = 1 / np.maximum(variance * len(ACROSS), 1e-300)
         believed = np.isfinite(steps) & (number >= FEWEST if lag > 1 else True)
         certainty, steps = np.where(believed, certainty, 0.0), np.where(np.isfinite(steps), steps, 0.0)
         self.diagonal[lag:] += certainty

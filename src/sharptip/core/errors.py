@@ -9,7 +9,8 @@
     │   └── ChannelError     a channel that was asked for is not in the scan
     ├── RegistryError        no reader, recipe or world of that name
     ├── ModelError           a model is not fitted, not loadable, or handed what it cannot eat
-    └── StudyError           a study cannot be made from what it was given
+    ├── StudyError           a study cannot be made from what it was given
+    └── WorkError            a function failed on a file, or the process that ran it died
 
 Each message names the thing, the value and the next move.
 """
@@ -51,6 +52,10 @@ class RegistryError(SharptipError):
 
 class ModelError(SharptipError):
     """A model is not fitted, not loadable, or handed what it cannot eat."""
+
+
+class WorkError(SharptipError):
+    """A function failed on a file, or the process that ran it died."""
 
 
 class StudyError(SharptipError):

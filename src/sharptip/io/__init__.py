@@ -273,7 +273,7 @@ _WRITERS = {
     ".zarr": "zarr", ".nc": "netcdf", ".gwy": "gwy", ".gsf": "gsf", ".tif": "tiff", ".tiff": "tiff",
     ".mp4": "movie", ".gif": "movie", ".csv": "csv",
 }  # fmt: skip
-WRITTEN = tuple(_WRITERS)
+WRITTEN = tuple(_WRITERS)  # endings of what `write` writes
 
 
 def write(

@@ -22,6 +22,7 @@ import numpy as np
 
 from ..core.errors import ReadError
 from ..core.grid import LARGEST, Channel, Grid
+from . import hdf5
 from .curve import Curve, grid
 from .layout import finite, text
 from .table import lines, numbers
@@ -30,7 +31,6 @@ NAME = "afmformats_store"
 SUFFIXES = (".h5", ".tab")
 GENERIC = False
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 _TAB, _BEGIN, _END = re.compile(rb"^# afmformats \d", re.MULTILINE), "# BEGIN METADATA", "# END METADATA"
 _NAMES = {  # afmformats' column → ours and its unit
     "force": ("force", "N"), "height (piezo)": ("height", "m"), "height (measured)": ("height_sensor", "m"),
@@ -47,15 +47,9 @@ Meta = Mapping[str, Any]
 
 
 def detect(head: bytes, path: Path) -> bool:
-    if not head.startswith(_HDF5):
+    if not head.startswith(hdf5.MAGIC):
         return bool(_TAB.match(head)) and _BEGIN.encode() in head
-    import h5py
-
-    try:
-        with h5py.File(path, "r") as h5:
-            return _kind(h5) != ""
-    except (OSError, RuntimeError, ValueError, KeyError):
-        return False
+    return hdf5.is_ours(head, path, lambda h5: _kind(h5) != "")
 
 
 def _kind(h5: Any) -> str:
@@ -69,12 +63,10 @@ def _kind(h5: Any) -> str:
 
 def read(path: Path) -> list[Grid]:
     with path.open("rb") as file:
-        stored = file.read(len(_HDF5)) == _HDF5
+        stored = file.read(len(hdf5.MAGIC)) == hdf5.MAGIC
     if not stored:
         return [_tab(path)]
-    import h5py
-
-    with h5py.File(path, "r") as h5:
+    with hdf5.opened(path) as h5:
         if _kind(h5) == "nanite":
             groups = [h5["analysis"][key] for key in h5["analysis"]]
             header = {"data": {key: dict(h5["data"][key].attrs) for key in h5["data"]}}

@@ -1,10 +1,11 @@
 """Arrays saved by numpy (`.npy`, `.npz`): images without a scale, without a unit and without a name.
 
 Layout: NEP 1. Nothing is ever unpickled. A three-dimensional array is a stack of frames (frame, y, x); each frame is a
-grid of its own, since nobody said when it was taken, and all frames of a stack are views of one block of memory. An
-array of more dimensions is a map of spectra (y, x, axis_2, axis_3 …), as spectroscopic images are saved; arrays as long
-as some of its axes are kept beside it. Complex numbers become their real and imaginary parts, records one channel a
-field. In an `.npz`, one-dimensional arrays, text, and tables with one row per frame of a stack are kept in the header.
+grid of its own, since nobody said when it was taken. All frames of a stack are views of one block of memory; those of a
+large `.npy` stay in the file until they are asked for. An array of more dimensions is a map of spectra (y, x, axis_2,
+axis_3 …), as spectroscopic images are saved; arrays as long as some of its axes are kept beside it. Complex numbers
+become their real and imaginary parts, records one channel a field. In an `.npz`, one-dimensional arrays, text, and
+tables with one row per frame of a stack are kept in the header.
 """
 
 from __future__ import annotations
@@ -15,25 +16,32 @@ import math
 import re
 import zipfile
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..core.errors import ReadError
 from ..core.grid import LARGEST, Axis, Channel, Grid, unique
+from ..core.lazy import Lazy
 from ..core.names import UNITS
 from ..core.units import to_si
 from .layout import Size, floats, given_axes
+from .store import unchanged
 
 NAME = "array"
 SUFFIXES = (".npy", ".npz")
 GENERIC = True
 NEEDS_SIZE = True
 PICKS_FRAMES = True
+LAZY = True
 
 _NPY, _ZIP = b"\x93NUMPY", b"PK\x03\x04"
 _DEFLATE = 1032  # deflate cannot make anything smaller than 1/1032 of itself
+_AT_ONCE = 2**24  # bytes; a larger .npy of images stays in the file
+_LARGEST = 2**30  # bytes of what is taken into the memory as a whole
 _MOST_LISTED = 2**16  # numbers beside a map that belong to none of its axes and are kept in the header
 _SMALL = 16  # facts of up to this many values are kept verbatim
 _LONGEST_HEADER = 65536
@@ -70,28 +78,31 @@ def read(
 
 def _grids(
     name: str,
-    values: np.ndarray,
+    values: Any,
     frames: list[int] | None,
     size: Size,
     channel: str | None,
     unit: str | None,
     facts: dict[str, object],
 ) -> list[Grid]:
-    stack = values if values.ndim == 3 else values[None]
+    stack: Any = values if values.ndim == 3 else values[None]
     which = range(len(stack)) if frames is None else frames
     for i in which:
         if not 0 <= i < len(stack):
             raise ReadError(f"there is no frame {i}; {name!r} has {len(stack)} frames, the first is 0")
     axes = given_axes((stack.shape[1], stack.shape[2]), size, None, "an array")
-    if frames is not None:
+    late = isinstance(values, Stored)
+    if frames is not None and not late:
         stack = stack[frames]
-    parts = [(said, its_unit or unit, floats(part)) for said, its_unit, part in _parts(stack)]
+    parts = [] if late else [(said, its_unit or unit, floats(part)) for said, its_unit, part in _parts(stack)]
     grids = []
     for row, i in enumerate(which):
         label = f"{name}[{i}]" if values.ndim == 3 else name
         about = {"array": name, "shape": list(values.shape), "dtype": str(values.dtype), **facts}
         attrs = {"frame": i} if values.ndim == 3 else {}
         channels = [_part_channel(said, part[row], channel, its_unit) for said, its_unit, part in parts]
+        if late:
+            channels = [named_channel(stack.frame(i), channel, unit)]
         grids.append(Grid(label, unique(channels), axes, about, attrs))
     return grids
 
@@ -163,7 +174,7 @@ def _along(own: tuple[int, ...], shape: tuple[int, ...], dims: tuple[str, ...]) 
     return next((dims[k : k + len(own)] for k in starts if shape[k : k + len(own)] == own), None)
 
 
-def named_channel(values: np.ndarray, channel: str | None, unit: str | None) -> Channel:
+def named_channel(values: np.ndarray | Lazy, channel: str | None, unit: str | None) -> Channel:
     """The caller's name and unit for numbers that came without; 'intensity' in 'arb' where none is given."""
     if channel is None and unit is None:
         return Channel("intensity", values, "arb", "intensity")
@@ -175,15 +186,22 @@ def named_channel(values: np.ndarray, channel: str | None, unit: str | None) -> 
     factor, si = to_si(unit)
     if name in UNITS and si not in (*UNITS[name], "arb"):
         raise ReadError(f"unit={unit!r} does not fit {name!r}, which is in {' or '.join(UNITS[name])}")
-    return Channel(
-        name, values if factor == 1.0 else values * np.float64(factor), si, name, attrs={"vendor_units": unit}
-    )
+    if factor != 1.0:
+        values = values.scaled(factor) if isinstance(values, Lazy) else values * np.float64(factor)
+    return Channel(name, values, si, name, attrs={"vendor_units": unit})
 
 
-def _arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
+def _arrays(path: Path) -> tuple[dict[str, Any], dict[str, object]]:
     """(images and stacks by name, everything else as facts)."""
-    data = path.read_bytes()
-    if not data.startswith(_ZIP):
+    found: dict[str, Any]
+    size = path.stat().st_size
+    later = _left_in(path, size) if size > _AT_ONCE else None
+    if later is None and size > _LARGEST:
+        raise ReadError(f"it is {size / 2**30:.1f} GiB; images in an .npy are read at any size, all else up to 1 GiB")
+    data = b"" if later else path.read_bytes()
+    if later:
+        found = {"": later}
+    elif not data.startswith(_ZIP):
         found = {"": _parsed(data)}
     else:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:  # from memory: a damaged length reads no more than there is
@@ -209,7 +227,18 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
 
 
 def _parsed(data: bytes) -> np.ndarray:
-    """An array from the bytes of an .npy file; its header is read as text, never run and never unpickled."""
+    """An array from the bytes of an .npy file."""
+    kind, shape, fortran, start = _header(data, len(data))
+    order = shape[::-1] if fortran else shape
+    values = np.frombuffer(data, kind, math.prod(shape), start).reshape(order)
+    return values.T if fortran else values
+
+
+def _header(data: bytes, size: int) -> tuple[np.dtype, tuple[int, ...], bool, int]:
+    """(type, shape, whether the first axis is the fastest, where the numbers start) of an .npy file of `size` bytes.
+
+    Its header is read as text, never run and never unpickled.
+    """
     if not data.startswith(_NPY) or len(data) < 12:
         raise ReadError("an array does not begin like an .npy file")
     width = 2 if data[6] == 1 else 4
@@ -223,11 +252,56 @@ def _parsed(data: bytes) -> np.ndarray:
         raise ReadError("the array holds Python objects, which would have to be unpickled; save plain numbers")
     if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
         raise ReadError(f"the .npy header says the shape is {shape!r}")
-    if kind.itemsize == 0 or start + math.prod(shape) * kind.itemsize != len(data):
+    if kind.itemsize == 0 or start + math.prod(shape) * kind.itemsize != size:
         raise ReadError(f"an array of shape {shape} and type {kind} does not fill the file; it is truncated or damaged")
-    order = shape[::-1] if header["fortran_order"] else shape
-    values = np.frombuffer(data, kind, math.prod(shape), start).reshape(order)
-    return values.T if header["fortran_order"] else values
+    return kind, shape, bool(header["fortran_order"]), start
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An array that stays in its .npy file; its frames are read when they are asked for."""
+
+    path: Path
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    fortran: bool
+    start: int
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: None) -> Stored:
+        """One image as a stack of one."""
+        return replace(self, shape=(1, *self.shape))
+
+    def frame(self, i: int) -> Lazy:
+        kind = floats(np.empty(0, self.dtype)).dtype
+        return Lazy(self.shape[1:], kind, partial(_lines, self, self.path.stat().st_mtime_ns, i))
+
+
+def _left_in(path: Path, size: int) -> Stored | None:
+    """The array of a large .npy, if it is one image or a stack of real numbers; else it is read as a whole."""
+    with path.open("rb") as file:
+        head = file.read(_LONGEST_HEADER + 12)
+    if not head.startswith(_NPY):
+        return None
+    kind, shape, fortran, start = _header(head, size)
+    return Stored(path, kind, shape, fortran, start) if kind.kind in "fiub" and len(shape) in (2, 3) else None
+
+
+def _lines(stored: Stored, modified: int, frame: int, which: np.ndarray) -> np.ndarray:
+    unchanged(stored.path, modified)
+    order = stored.shape[::-1] if stored.fortran else stored.shape
+    whole = np.memmap(stored.path, stored.dtype, "r", stored.start, order)
+    return floats(np.array((whole.T if stored.fortran else whole)[frame][which]))
 
 
 def _numbers(kind: np.dtype) -> bool:
@@ -236,7 +310,7 @@ def _numbers(kind: np.dtype) -> bool:
     return all(f.kind in ("fiubc" if kind.names is None else "fiub") for f in fields)
 
 
-def _fact(values: np.ndarray) -> object:
-    if values.size <= _SMALL and values.dtype.kind in "fiubU":
+def _fact(values: np.ndarray | Stored) -> object:
+    if isinstance(values, np.ndarray) and values.size <= _SMALL and values.dtype.kind in "fiubU":
         return values.tolist()
     return f"{values.dtype} {list(values.shape)}"

@@ -1,8 +1,8 @@
 """Numbers as a table (`.csv`) for spreadsheets: one row per sample of a curve or spectrum, or per pixel of an image.
 
 Every column says its unit in its head, `force (N)`. What belongs to a whole curve (its place, its spring constant) is
-repeated on each of its rows; the padding of short curves is left out; the ways of the tip are columns of their own. A map
-is written a stretch of curves at a time, so that it need not fit into the memory.
+repeated on each of its rows; the padding of short curves is left out; the ways of the tip are columns of their own. A
+map is written a stretch of curves at a time, so that it need not fit into the memory.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ import numpy as np
 from ..core.errors import ReadError
 from ..core.grid import Axis, Channel, Grid, unique
 from ..core.lazy import Lazy
+from . import hdf5
 from .jpk_properties import Facts, Scale, line, slots
 from .layout import count, image_axes, positive
 
@@ -27,7 +28,6 @@ SUFFIXES = (".h5-jpk",)
 GENERIC = False
 LAZY = True
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 _RATIO = 1032  # HDF5's gzip packs no stretch of bytes tighter than this
 _WAYS = {"false": "forward", "true": "backward"}  # the attribute `retrace`
 _SETTINGS = {"i-gain": "arb", "p-gain": "arb", "relative-setpoint": "arb"}  # of each frame; no unit is said
@@ -37,22 +37,15 @@ Recorded = dict[str, tuple[str, Scale]]  # direction → dataset, scale
 
 def detect(head: bytes, path: Path) -> bool:
     """An HDF5 file that calls itself a JPK scan."""
-    if not head.startswith(_HDF5):
-        return False
-    if b"file-format-info" in head and b"JPK SCAN" in head:
-        return True
     if not path.is_file():
-        return False
-    import h5py
-
-    with h5py.File(path) as file:
-        return _text(file.attrs.get("file-format-info", "")) == "JPK SCAN"
+        return head.startswith(hdf5.MAGIC) and b"file-format-info" in head and b"JPK SCAN" in head
+    return hdf5.is_ours(head, path, lambda file: _text(file.attrs.get("file-format-info", "")) == "JPK SCAN")
 
 
 def read(path: Path) -> list[Grid]:
     import h5py
 
-    with h5py.File(path) as file:
+    with hdf5.opened(path) as file:
         films = [file[name] for name in sorted(file) if isinstance(file[name], h5py.Group)]
         films = [film for film in films if any(name.startswith("Channel_") for name in film)]
         names = [path.stem if len(films) == 1 else f"{path.stem}_{k}" for k in range(len(films))]
@@ -141,10 +134,9 @@ def _load(
     path: Path, parts: list[tuple[str, Scale]], shape: tuple[int, int], flip: bool, which: np.ndarray
 ) -> np.ndarray:
     """The frames asked for, (frame, direction, y, x), in the unit of the scale."""
-    import h5py
 
     out = np.empty((len(which), len(parts), *shape))
-    with h5py.File(path) as file:
+    with hdf5.opened(path) as file:
         for k, (name, scale) in enumerate(parts):
             for frame, place in zip(out, which, strict=True):
                 frame[k] = scale.of(file[name][:, int(place)]).reshape(shape)[:: -1 if flip else 1]

@@ -6,6 +6,7 @@ the 99th percentile of the whole film, so that the same colour means the same he
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -28,6 +29,7 @@ FPS = 10.0  # frames per second where neither these nor a speed are asked for
 COLOURS = "inferno"  # dark to bright without a break, read alike by colour-blind eyes
 SEEN = (1.0, 99.0)  # percentiles of the film between which the colours lie
 _SAMPLED = 2**22  # values from which the percentiles are taken, evenly out of all
+_SHALLOW = 0.2  # share of the colours that a frame uses at least, or it is told
 _SIDE = 480  # pixels of the longer side of the image, at least; small frames are enlarged
 _LARGEST = 4096  # pixels of a side; H.264 has hardly more
 _RIGHT, _BELOW, _MARGIN, _LETTERS = 116, 48, 12, 18  # pixels around the image, and height of the letters
@@ -118,18 +120,20 @@ def _nice(length: float) -> float:
 
 
 def _limits(film: Any) -> tuple[float, float]:
-    """Percentiles of the whole film, from values spread evenly over it."""
+    """Percentiles of the whole film, from values spread evenly over it; a film that hides its frames is told."""
     if film.dtype.kind == "c":
         raise WriteError(f"{film.name!r} is complex, which has no colour; write its magnitude")
     every = max(1, film.size // _SAMPLED)
-    sample = [
-        np.asarray(film.isel(time=i).values, float).ravel()[i % every :: every] for i in range(film.sizes["time"])
-    ]
-    values = np.concatenate(sample)
-    values = values[np.isfinite(values)]
-    if not values.size:
+    frames = (np.asarray(film.isel(time=i).values, float).ravel()[i % every :: every] for i in range(len(film)))
+    sample = [v[np.isfinite(v)] for v in frames]
+    sample = [v for v in sample if v.size]
+    if not sample:
         raise WriteError(f"{film.name!r} has no finite value; there is nothing to show")
-    low, high = (float(v) for v in np.percentile(values, SEEN))
+    low, high = (float(v) for v in np.percentile(np.concatenate(sample), SEEN))
+    within = float(np.median([np.ptp(np.percentile(v, SEEN)) for v in sample]))
+    if within < _SHALLOW * (high - low):
+        told = f"frames span {say(within, film.attrs['units'])}, the film {say(high - low, film.attrs['units'])}"
+        warnings.warn(f"{told}, so little will be seen; level it first (sharptip clean)", stacklevel=5)
     return (low, high) if high > low else (low - 0.5 * (abs(low) or 1.0), low + 0.5 * (abs(low) or 1.0))
 
 
@@ -159,7 +163,7 @@ def coloured(values: np.ndarray, look: Look) -> np.ndarray:
     """(y, x) numbers → (y, x, 3) bytes; what is NaN is grey."""
     share = (values - look.low) / (look.high - look.low)
     index = (np.clip(np.nan_to_num(share), 0, 1) * 255).round().astype(int)
-    return np.where(np.isnan(values)[..., None], np.uint8(_LOST), look.palette[index]).astype(np.uint8)
+    return np.where(np.isnan(values)[..., None], np.array(_LOST, np.uint8), look.palette[index]).astype(np.uint8)
 
 
 def _clock(t: float, times: np.ndarray) -> str:

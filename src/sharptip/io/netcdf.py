@@ -23,7 +23,7 @@ from ..core.errors import ReadError, WriteError
 from ..core.files import write_whole
 from ..core.grid import Grid
 from ..core.lazy import Lazy
-from . import store
+from . import hdf5, store
 from .door import read_later
 from .store import Node, Variable
 
@@ -32,7 +32,6 @@ SUFFIXES = (".nc",)
 GENERIC = False
 LAZY = True
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 _OURS = "_sharptip"
 _LAYOUT = 1
 _SUM = 4  # bytes of the checksum at the end of each chunk
@@ -41,12 +40,7 @@ _TAKEN = ("dtype", "coordinates", "scale_factor", "add_offset", "missing_value",
 
 
 def detect(head: bytes, path: Path) -> bool:
-    if not head.startswith(_HDF5):
-        return False
-    import h5py
-
-    with h5py.File(path, "r") as file:
-        return _OURS in file.attrs
+    return hdf5.is_ours(head, path, lambda file: _OURS in file.attrs)
 
 
 def read(path: Path) -> list[Grid]:
@@ -60,9 +54,8 @@ def scans(path: Path) -> dict[str, Any]:
 
 
 def _nodes(path: Path) -> list[Node]:
-    import h5py
 
-    with h5py.File(path, "r") as file:
+    with hdf5.opened(path) as file:
         root = json.loads(file.attrs[_OURS])
         if root.get("layout") != _LAYOUT:
             raise ReadError(
@@ -91,7 +84,7 @@ def _variable(data: Any, dims: tuple[str, ...], odd: Mapping[str, Any], is_coord
     kind = np.dtype(bool) if data.attrs.get("dtype") == b"bool" else data.dtype
     if dims:
         _complete(data)
-    if is_coord or data.nbytes <= store.AT_ONCE:
+    if is_coord or not dims or data.nbytes <= store.AT_ONCE:
         return Variable(dims, np.asarray(data[...], kind), attrs)
     load = partial(_rows, path, data.name, path.stat().st_mtime_ns)
     return Variable(dims, Lazy(data.shape, kind, partial(read_later, load, NAME, path)), attrs)
@@ -110,11 +103,10 @@ def _complete(data: Any) -> None:
 
 def _rows(path: Path, name: str, modified: int, which: np.ndarray) -> np.ndarray:
     """Places along the first axis, in any order; the checksums of their chunks are verified on the way."""
-    import h5py
 
     store.unchanged(path, modified)
     places, back = np.unique(which, return_inverse=True)
-    with h5py.File(path, "r") as file:
+    with hdf5.opened(path) as file:
         data = file[name]
         if len(places) == places[-1] - places[0] + 1:
             return data[places[0] : places[-1] + 1][back]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,8 @@ from ..core.units import is_si
 if TYPE_CHECKING:
     import xarray as xr
 
-KEPT = ("name", "header", "history", "slow_direction")  # facts of a scan that are text
+ABOUT_CURVES = ("length", "segment", "time", "row", "column", "tip_x", "tip_y", "spring_constant", "sensitivity")
+KEPT = ("name", "header", "history", "slow_direction", "scan_direction")  # facts of a scan that are text
 
 
 def pick(
@@ -32,13 +33,13 @@ def pick(
 
     asked = {"channel": channel, "direction": direction, "frame": frame}
     asked = {k: v for k, v in asked.items() if v is not None}
-    if not asked:
+    if not asked or (list(asked) == ["channel"] and list(scan.data_vars) == [channel]):
         return scan
     out = scan
     if channel is not None:
         if channel not in scan.data_vars:
             raise ChannelError(f"{label(scan)} has no channel {channel!r}; it has {_listed(scan.data_vars)}")
-        out = scan[[channel]]
+        out = scan[[channel, *_beside(scan, channel)]]
     if direction is not None:
         out = _one_way(out, direction)
     if frame is not None:
@@ -48,6 +49,14 @@ def pick(
         out = out.isel(time=frame)
         out.attrs = {**out.attrs, "frame": frame}
     return remember(scan, out, "pick", asked)
+
+
+def _beside(scan: xr.Dataset, channel: str) -> list[str]:
+    """What says where a curve is and how far it goes, and stays with each of its channels."""
+    dims = set(scan[channel].dims)
+    if not dims & {"curve", "site"}:
+        return []
+    return [v for v in ABOUT_CURVES if v in scan.data_vars and v != channel and set(scan[v].dims) <= dims]
 
 
 def _one_way(scan: xr.Dataset, direction: str) -> xr.Dataset:
@@ -76,11 +85,15 @@ def pick_all(nodes: dict[str, Any], channel: str | None, direction: str | None, 
         raise ChannelError(f"there is no channel {channel!r}; there are {_listed(known)}")
     if (channel, direction, frame) == (None, None, None):
         return nodes
+    if frame is not None and len(has) > 1 and not any("time" in s.dims for s in has.values()):
+        if not 0 <= frame < len(has):
+            raise ScanError(f"there is no frame {frame}; there are {len(has)} frames, the first is 0")
+        has, frame = dict([list(has.items())[frame]]), None  # a stack without times: each frame is a scan of its own
     picked = {p: pick(s, channel, direction, frame) for p, s in has.items()}
     return {p: picked.get(p, s) for p, s in nodes.items() if p in picked or not s.data_vars}
 
 
-def only(nodes: dict[str, Any], dims: Iterable[tuple[str, ...]], format: str) -> xr.DataArray:
+def only(nodes: Mapping[str, Any], dims: Iterable[tuple[str, ...]], format: str) -> xr.DataArray:
     """The one channel there is, with its axes in the first of `dims` that fit. What leaves a choice is refused.
 
     Raises WriteError that names the choices.
@@ -130,8 +143,8 @@ def odd_attributes(scan: Any, image: Any) -> list[str]:
     """Attributes that `facts` has no place for, as something that is lost."""
     known = {*KEPT, "source", "format", "units", "vendor_name", "vendor_units", "direction", "size"}
     odd = [str(k) for k in dict.fromkeys([*scan.attrs, *image.attrs]) if k not in known]
-    odd += [f"{c} of each {'·'.join(map(str, scan[c].dims)) or 'scan'}" for c in image.coords if c not in image.dims]
-    return [f"the attributes {', '.join(odd)}"] if odd else []
+    odd += [str(c) for c in image.coords if c not in image.dims]
+    return [f"the attributes and coordinates {', '.join(odd)}"] if odd else []
 
 
 def regular(of: Any, axis: str, format: str) -> tuple[float, float]:

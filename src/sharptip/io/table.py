@@ -38,7 +38,9 @@ def members(path: Path) -> dict[str, bytes]:
     out: dict[str, bytes] = {}
     with zipfile.ZipFile(path) as archive:
         files = [i for i in archive.infolist() if not i.is_dir() and not i.filename.startswith("__MACOSX/")]
-        if sum(i.file_size for i in files) > MOST or any(i.file_size > RATIO * i.compress_size + 64 for i in files):
+        there = path.stat().st_size
+        absurd = any(i.compress_size > there or i.file_size > RATIO * i.compress_size + 64 for i in files)
+        if absurd or sum(i.file_size for i in files) > MOST:
             raise ReadError("the archive claims more text than it can hold; it is damaged")
         for info in files:
             out[info.filename] = archive.read(info)
@@ -54,6 +56,7 @@ def first_member(head: bytes, path: Path) -> bytes:
     try:
         with zipfile.ZipFile(path) as archive:
             files = [i for i in archive.infolist() if not i.is_dir() and not i.filename.startswith("__MACOSX/")]
-            return archive.open(files[0]).read(HEAD) if files else b""
+            sound = bool(files) and files[0].compress_size <= path.stat().st_size
+            return archive.open(files[0]).read(HEAD) if sound else b""
     except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, EOFError, ValueError):
         return b""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import re
-import struct
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from ..core.errors import ReadError, UnitError
 from ..core.grid import LARGEST, Axis, Channel, Grid, unique
 from ..core.lazy import Lazy
 from ..core.units import PIXEL, to_si
+from . import hdf5
 from .layout import Size, given_axes, join_directions, split_direction
 
 NAME = "usid"
@@ -31,9 +31,6 @@ GENERIC = True  # asked after every reader of a vendor's own HDF5
 NEEDS_SIZE = True  # a dimension may have no unit
 LAZY = True
 
-_MAGIC = b"\x89HDF\r\n\x1a\n"
-_HEAP = b"GCOL\x01\0\0\0"
-_SCANNED = 2**26  # bytes in which heaps are looked for
 _TABLES = ("Position_Indices", "Position_Values", "Spectroscopic_Indices", "Spectroscopic_Values")
 _SWEEPS = {"V": "bias", "Hz": "frequency", "s": "time", "m": "distance"}
 _MOST = 10_000  # objects of a file
@@ -88,14 +85,13 @@ class Main:
 
 
 def detect(head: bytes, path: Path) -> bool:
-    return head.startswith(_MAGIC)
+    return head.startswith(hdf5.MAGIC)
 
 
 def read(path: Path, *, size: Size = None, channel: str | None = None, unit: str | None = None) -> list[Grid]:
     import h5py
 
-    _sound_heaps(path)
-    with h5py.File(path) as file:
+    with hdf5.opened(path) as file:
         objects = _objects(file)
         mains = [m for place, o in objects.items() if isinstance(o, h5py.Dataset) for m in _mains(place, o)]
         if not mains:
@@ -122,23 +118,6 @@ def _unsized(grid: Grid) -> bool:
 def _sized(grid: Grid, size: Size) -> dict[str, Axis]:
     shape = len(grid.axes["y"].values), len(grid.axes["x"].values)
     return given_axes(shape, size, None, f"the image {grid.channels[0].vendor_name!r} of this file")
-
-
-def _sound_heaps(path: Path) -> None:
-    """Walks the heaps that texts lie in: the HDF5 library never comes back from one with an object of no length."""
-    with path.open("rb") as file:
-        data = file.read(_SCANNED)
-    at = data.find(_HEAP)
-    while at >= 0:
-        (length,) = struct.unpack_from("<Q", data, at + 8)
-        place, end = at + 16, min(at + length, len(data))
-        while place + 16 <= end:
-            index, size = struct.unpack_from("<H6xQ", data, place)
-            step = 16 + (size + 7) // 8 * 8 if index else size
-            if step == 0:
-                raise ReadError("a heap of texts and references has an object of no length; the file is damaged")
-            place += step
-        at = data.find(_HEAP, at + 8)
 
 
 def _objects(file: Any) -> dict[str, Any]:
@@ -490,9 +469,8 @@ def _load(
     path: Path, main: Main, field: str, part: str, place: tuple[int, int] | None, which: np.ndarray
 ) -> np.ndarray:
     """The numbers at some places of the first axis that is left, opened anew."""
-    import h5py
 
-    with h5py.File(path) as file:
+    with hdf5.opened(path) as file:
         dataset = file[main.place]
         out = [_slab(dataset, main, int(k), place) for k in which]
     cells = np.stack([o[field] if field else o for o in out])

@@ -89,7 +89,7 @@ def _variable(array: Any, folder: Path, path: Path, is_coord: bool) -> Variable:
     attrs, dims = dict(array.attrs), tuple(array.metadata.dimension_names or ())
     if _LABELS in attrs:
         return Variable(dims, np.array(attrs.pop(_LABELS))[np.asarray(array[...])], attrs)
-    if is_coord or array.nbytes <= store.AT_ONCE:
+    if is_coord or not dims or array.nbytes <= store.AT_ONCE:
         return Variable(dims, np.asarray(array[...]), attrs)
     load = partial(_rows, folder, (folder / "zarr.json").stat().st_mtime_ns)
     return Variable(dims, Lazy(array.shape, array.dtype, partial(read_later, load, NAME, path)), attrs)
@@ -110,7 +110,7 @@ def _rows(folder: Path, modified: int, which: np.ndarray) -> np.ndarray:
         file = folder.joinpath("c", *map(str, place))
         if not file.is_file():  # zarr would take a chunk that is gone for one full of zeros
             raise ReadError(f"{file.relative_to(folder.parent)} is gone since the store was opened")
-    return array.oindex[which]
+    return np.asarray(array.oindex[which])
 
 
 def write(nodes: Mapping[str, Any], path: Path) -> None:

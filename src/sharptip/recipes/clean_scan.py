@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..clean import mend, relevel, rows, scars
+from ..clean import flatten_fit, mend, relevel, rows, scars
 from ..clean.mask import background
 from ..core.scan import scan_of
 from ..fit.recipe import Example, Options, Port, Recipe
@@ -21,6 +21,7 @@ from ..simulate.dirty import STEPS, Dirty, dirty
 
 SIDE = 128  # pixels of a simulated scan
 SCARRED = 0.5  # probability from which a pixel is taken for a scar
+AGREE = 0.5  # of the substrate's noise: two backgrounds that differ by less are one
 
 
 def example(rng: np.random.Generator, options: Options) -> Example:
@@ -53,11 +54,25 @@ def loss(answer: Any, truth: Any) -> Any:
 
 
 def put_together(raw: np.ndarray, found: dict[str, np.ndarray], options: Options) -> dict[str, np.ndarray]:
-    """The height is exactly what is left of the raw scan, drawn from the lines beside a scar where there is one."""
+    """The height is exactly what is left of the raw scan, drawn from the lines beside a scar where there is one.
+
+    The network's background is taken where it agrees with `clean.flatten`, which it then refines; where the two differ
+    by more than AGREE of the noise the classical one stays: on terraces the network is the one that errs, as a rule.
+    """
     u = np.linspace(-1, 1, raw.shape[1])
-    height = raw - found["background"] - found["row_offsets"][:, None] - found["row_tilts"][:, None] * u
+    taken = found["background"] + found["row_offsets"][:, None] + found["row_tilts"][:, None] * u
+    flat = flatten_fit(raw)
+    if not _spread(taken - flat.background - flat.offsets[:, None]) <= AGREE * flat.noise:
+        found = {**found, "background": flat.background, "row_offsets": flat.offsets, "row_tilts": np.zeros(len(raw))}
+        taken = flat.background + flat.offsets[:, None]
+    height = raw - taken
     scarred = found["scar_mask"] > SCARRED
     return {**found, options["channel"]: mend(height, scarred), "scar_mask": scarred.astype(float)}
+
+
+def _spread(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return 1.4826 * float(np.median(np.abs(known - np.median(known)))) if known.size else 0.0
 
 
 def masked_levelling(scan: xr.Dataset) -> xr.Dataset:
@@ -88,8 +103,8 @@ RECIPE = Recipe(
     scale="own",
     baselines={"masked levelling": lambda options: masked_levelling},
     options={
-        "channel": "height", "unit": "m", "stepped": 0.0,
-        "widths": (24, 40, 64, 64), "passes": 2, "tile": SIDE,
+        "channel": "height", "unit": "m", "stepped": 0.0, "widths": (24, 40, 64, 64), "passes": 2,
+        "tile": SIDE,
         "examples": 400, "epochs": 80, "batch": 8, "lr": 1e-3, "schedule": "cosine", "precision": "bf16", "clip": 20.0,
         "fresh": True, "half": True,
     },

@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
-from tests.io import make_files as made
+import numpy as np
 
 import sharptip
 from sharptip.core.scan import scan_of
 
+NY, NX, PIXEL = 6, 8, 5e-8
+
 
 def nc(path: Path) -> None:
-    sharptip.write(scan_of(made.surface(0), (made.HEIGHT / made.NY, made.WIDTH / made.NX)), path)
+    height = np.random.default_rng(0).normal(size=(NY, NX)).astype(np.float32) * np.float32(1e-9)
+    sharptip.write(scan_of(height, PIXEL), path)
 
 
 EXAMPLES = {"netcdf": (".nc", nc)}
