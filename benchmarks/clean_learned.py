@@ -17,7 +17,7 @@ import torch
 import xarray as xr
 
 from sharptip import Model
-from sharptip.clean import background, plane, relevel, rows, scars
+from sharptip.clean import background, find_scars, flatten_fit, plane, relevel, rows, run, scars
 from sharptip.recipes.clean_scan import masked_levelling
 from sharptip.simulate.how_clean import conditions, errors
 
@@ -25,7 +25,7 @@ SEED = 20260  # of the scans; training draws from seed 0
 
 
 def default_steps(scan: xr.Dataset) -> xr.Dataset:
-    """What `sharptip clean` does when nothing is asked for."""
+    """What most programs do."""
     return scars(rows(plane(scan)))
 
 
@@ -36,13 +36,18 @@ def relevelled(scan: xr.Dataset) -> xr.Dataset:
     return relevel(scars(rows(scan, mask=mask)), degree=2)
 
 
+def auto(scan: xr.Dataset) -> xr.Dataset:
+    """What `sharptip clean` does when nothing is asked for: background, lines and substrate by turns, then scars."""
+    return run(scan)
+
+
 def no_steps(scan: xr.Dataset) -> xr.Dataset:
     return scan
 
 
 WAYS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
     "raw": no_steps, "plane, rows, scars": default_steps, "relevel, rows, scars": relevelled,
-    "rows, relevel, rows, scars": masked_levelling,
+    "rows, relevel, rows, scars": masked_levelling, "auto": auto,
 }  # fmt: skip
 
 
@@ -58,10 +63,8 @@ def measured(per_cell: int, side: int) -> pd.DataFrame:
             answer = way(scan)
             took = time.perf_counter() - start
             mask = answer["scar_mask"].values > 0.5 if "scar_mask" in answer else None
-            if name == "rows, relevel, rows, scars":
-                from sharptip.clean import find_scars
-
-                mask = find_scars(rows(plane(scan), method="difference")["height"].values)
+            if name == "auto":
+                mask = find_scars(flatten_fit(d.height).image)
             e = errors(d, answer["height"].values, mask)
             found.append({"way": name, "scan": number, **condition, "kind": d.drawn["kind"], "sq": d.drawn["sq"],
                           "seconds": took, **e})  # fmt: skip
@@ -81,11 +84,18 @@ def geometric(values: np.ndarray) -> float:
 
 def report(table: pd.DataFrame) -> None:
     rng = np.random.default_rng(0)
-    table = table.assign(relative=table["rmse"] / table["sq"], nm=table["rmse"] * 1e9)
-    for what, of in (("relative", geometric), ("relative", np.median), ("nm", np.median)):
+    table = table.assign(
+        relative=table["rmse"] / table["sq"], shape=table["rmse_shape"] / table["sq"], nm=table["rmse"] * 1e9
+    )
+    for what, of in (("relative", geometric), ("shape", geometric), ("relative", np.median), ("nm", np.median)):
         print(f"\n{what}, {of.__name__}, all {table['scan'].nunique()} scans")
         for name, rows_ in table.groupby("way", sort=False):
             print(f"  {name:28s}", interval(rows_[what].to_numpy(), rng, of))
+    for steps, stepped in table.groupby("steps"):
+        print(f"\nRMSE / Sq with {steps} steps, the best constant taken off, by coverage")
+        for value, part in stepped.groupby("coverage"):
+            ways = part.groupby("way", sort=False)
+            print(f"  {value}:", "; ".join(f"{n}: {interval(r['shape'].to_numpy(), rng, geometric)}" for n, r in ways))
     for by in ("coverage", "steps", "tilt", "scars", "kind"):
         print(f"\nRMSE / Sq, geometric mean, by {by}")
         for value, part in table.groupby(by):

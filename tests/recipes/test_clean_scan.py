@@ -16,7 +16,7 @@ from sharptip.simulate.dirty import dirty
 from sharptip.simulate.how_clean import errors
 
 WEIGHTS = Path(sharptip.__file__).parent / "weights" / "clean_scan.sharptip"
-TAKEN = {"background", "row_offsets", "row_tilts", "scar_mask", "noise", "substrate"}
+TAKEN = {"background", "row_offsets", "row_tilts", "scar_mask", "substrate"}
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_it_keeps_the_promises():
 
 
 def test_what_was_taken_off_and_what_is_left_are_the_raw_scan(model):
-    d = raw(scars=0.05)
+    d = raw(7, kind="ellipsoids", coverage=0.2, noise=0.02, scars=0.2)
     scan = d.scan()
     answer = model.predict(scan)
     assert set(answer.data_vars) == {"height", *TAKEN}
@@ -102,17 +102,6 @@ def test_a_film_is_cleaned_frame_by_frame(model):
     cleaned = model.step(film, channel="height")
     assert set(cleaned.data_vars) >= TAKEN
     np.testing.assert_allclose(cleaned["height"], answer["height"])
-
-
-def test_noise_is_taken_off_where_it_is_asked_for(model):
-    d = raw(5, (128, 128), kind="ellipsoids", coverage=0.3, noise=0.15, scars=0.0)
-    kept = model.predict(d.scan())
-    quiet = Model.from_network(RECIPE, model.learner, model.card, denoise=True).predict(d.scan())
-    same = (kept["scar_mask"] == 0).values
-    gone = (kept["height"] - quiet["height"]).values
-    np.testing.assert_allclose(gone[same], kept["noise"].values[same], atol=1e-9 * d.drawn["sq"])
-    before, after = (errors(d, a["height"].values)["rmse_surface"] for a in (kept, quiet))
-    assert after < 0.8 * before
 
 
 def test_another_channel_in_its_own_unit(model):

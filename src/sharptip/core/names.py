@@ -46,7 +46,6 @@ UNITS: dict[str, tuple[str, ...]] = {
     "background": ("m", "V", "A", "rad", "Hz"),  # tilt and bow that were taken off
     "row_offsets": ("m", "V", "A", "rad", "Hz"),  # of each line, taken off
     "row_tilts": ("m", "V", "A", "rad", "Hz"),  # of each line, from its middle to its right end, taken off
-    "noise": ("m", "V", "A", "rad", "Hz"),
     "time": ("s",),  # along `sample` of a curve; as an axis, of the frames of a film
     "separation": ("m",),
     "spring_constant": ("N/m",),

@@ -24,10 +24,10 @@ FOLD = 4  # pixels along x that become channels: lines stay whole, and a step is
 SEEN = 7  # pictures of the scan that are shown, see `views`
 QUANTILES = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)  # of each line
 NEAR = 3  # pixels to either side over which a slope along the line is shown
-HEADS = 5  # per pixel: substrate, next line, further on, scar, noise
+HEADS = 4  # per pixel: substrate, next line, further on, scar
 LAG = 8  # a line is compared with itself an eighth of its length further on
 LEAST = 16  # pixels each way that a scan needs
-PARTS = ("height", "background", "offsets", "tilts", "scar", "noise", "substrate")
+PARTS = ("height", "background", "offsets", "tilts", "scar", "substrate")
 RARE = -5.0  # logit of a scar before anything is known
 RIDGE = 1e-4  # keeps the fit solvable where nothing is trusted
 
@@ -59,12 +59,12 @@ class Lines(nn.Module):
 
 
 class Decomposer(nn.Module):
-    """Scans (n, 1, y, x) of any size from 16 pixels on → (n, 7, y, x): the PARTS; x = height + background + lines.
+    """Scans (n, 1, y, x) of any size from 16 pixels on → (n, 6, y, x): the PARTS; x = height + background + lines.
 
     height: without background and lines, scars and noise still in it. background: polynomial of second degree. offsets,
-    tilts: of each line, the same for all its pixels; a line is offset + tilt·u. scar, substrate: probabilities. noise:
-    without mean along a line. While it learns, scar and substrate are logits, and the answer is that of the last pass
-    or, by chance, of an earlier one. widths: channels of each stage, on a quarter of the pixels each.
+    tilts: of each line, the same for all its pixels; a line is offset + tilt·u. scar, substrate: probabilities. While
+    it learns, these two are logits, and the answer is that of the last pass or, by chance, of an earlier one. widths:
+    channels of each stage, on a quarter of the pixels each.
     """
 
     def __init__(self, widths: Sequence[int] = (24, 40, 64, 64), passes: int = 2, seed: int | None = None):
@@ -90,7 +90,7 @@ class Decomposer(nn.Module):
         return {"kind": "Decomposer", "widths": list(self.widths), "passes": self.passes}
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, 1, y, x) → (n, 7, y, x)."""
+        """(n, 1, y, x) → (n, 6, y, x)."""
         if x.ndim != 4 or x.shape[1] != 1 or min(x.shape[2:]) < LEAST:
             raise ValueError(f"scans of shape (n, 1, y, x) from {LEAST} pixels on are needed, not {tuple(x.shape)}")
         z = x[:, 0]
@@ -101,16 +101,16 @@ class Decomposer(nn.Module):
         last = int(torch.randint(self.passes, ())) if self.training else self.passes - 1
         for i in range(last + 1):
             with torch.set_grad_enabled(torch.is_grad_enabled() and i == last):
-                maps, gains, noise_size = self.look(z - taken)
+                maps, gains = self.look(z - taken)
                 with torch.autocast(x.device.type, enabled=False):
-                    parts = self.decompose(z, taken, size, maps.float(), gains.float(), noise_size)
+                    parts = self.decompose(z, taken, size, maps.float(), gains.float())
             taken = (z - parts[:, 0]).detach()
         return parts
 
-    def look(self, level: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Levelled scans (n, y, x) → maps (n, HEADS, y, x), gains of lines (n, 3, y), size of the noise (n, 1, 1)."""
+    def look(self, level: Tensor) -> tuple[Tensor, Tensor]:
+        """Levelled scans (n, y, x) → maps (n, HEADS, y, x), gains of the lines (n, 3, y)."""
         w = level.shape[2]
-        seen, lines, noise = views(level)
+        seen, lines = views(level)
         seen = F.pad(seen, (0, -w % FOLD, 0, 0), mode="replicate")
         x = F.relu(self.stem(fold(seen)))
         kept, known = [], [lines]
@@ -125,13 +125,11 @@ class Decomposer(nn.Module):
             x = self.outward[i](self.join[i](torch.cat([kept[i], wide], 1)), known[i])
         x = F.relu(x)
         gains = self.gains(torch.cat([x.mean(3), x.amax(3), lines], 1))
-        return unfold(self.pixels(x))[..., :w], gains, noise
+        return unfold(self.pixels(x))[..., :w], gains
 
-    def decompose(
-        self, z: Tensor, taken: Tensor, size: Tensor, maps: Tensor, gains: Tensor, noise_size: Tensor
-    ) -> Tensor:
-        """The PARTS (n, 7, y, x) of z (n, y, x) that follow from what was seen, around what was taken off before."""
-        substrate, following, further, scar, noise = maps.unbind(1)
+    def decompose(self, z: Tensor, taken: Tensor, size: Tensor, maps: Tensor, gains: Tensor) -> Tensor:
+        """The PARTS (n, 6, y, x) of z (n, y, x) that follow from what was seen, around what was taken off before."""
+        substrate, following, further, scar = maps.unbind(1)
         sound = torch.sigmoid(-scar)
         gain = gains.clamp(-8, 8).exp()[..., None]
         weights = [torch.sigmoid(m) * sound * gain[:, i] for i, m in enumerate((substrate, following, further))]
@@ -140,11 +138,10 @@ class Decomposer(nn.Module):
         offsets, tilts, polynomial = (a * size[:, 0] for a in (offsets + start, tilts + slopes, polynomial + bend))
         background, offsets, tilts = standard(offsets, tilts, polynomial, z.shape[2])
         lines = offsets[..., None] + tilts[..., None] * axis(z.shape[2], z)
-        noise = (noise - noise.mean(2, keepdim=True)) * noise_size
         if not self.training:
             scar, substrate = torch.sigmoid(scar), torch.sigmoid(substrate)
         wide = [v[..., None].expand_as(z) for v in (offsets, tilts)]
-        return torch.stack([z - background - lines, background, *wide, scar, noise, substrate], 1)
+        return torch.stack([z - background - lines, background, *wide, scar, substrate], 1)
 
 
 # How a scan is shown to the network -------------------------------------------------------------------------------
@@ -169,12 +166,12 @@ def spread(z: Tensor) -> Tensor:
     return torch.where(size > 0, size, torch.ones_like(size))
 
 
-def views(level: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def views(level: Tensor) -> tuple[Tensor, Tensor]:
     """(n, SEEN, y, x): a scan in units of its noise and of its spread, and less what it is to be compared with.
 
     That is its own low end, the median and the low end of each line, the line above, and the line itself further on.
-    Then the quantiles of each line (n, k, y) and the size of the noise (n, 1, 1). Heights are shown on a scale that is
-    straight for small ones and logarithmic for large ones.
+    Then the quantiles of each line (n, k, y). Heights are shown on a scale that is straight for small ones and
+    logarithmic for large ones.
     """
     w = level.shape[2]
     z = level - level.flatten(1).median(1).values[:, None, None]
@@ -189,7 +186,7 @@ def views(level: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     compared = (z, z - low, z - of_lines[:, 3, :, None], z - of_lines[:, 1, :, None], above, on)
     shown = [torch.asinh(c / noise) / 3 for c in compared]
     lines = torch.asinh(of_lines / noise[:, None, :, 0]) / 3
-    return torch.stack([*shown, (z / size).clamp(-4, 4)], 1), lines, noise
+    return torch.stack([*shown, (z / size).clamp(-4, 4)], 1), lines
 
 
 def fold(x: Tensor) -> Tensor:
@@ -305,14 +302,14 @@ FLOOR = 1e-5  # of the mean square height: an error below 0.3 % of it is no long
 
 
 def decomposition_loss(answer: Tensor, truth: Tensor) -> Tensor:
-    """Answers (n, 7, y, x) of a network that learns against the PARTS (n, 7, y, x) → scalar.
+    """Answers (n, 6, y, x) of a network that learns against the PARTS (n, 6, y, x) → scalar.
 
     The mean logarithm of each scan's error, so that one per cent better counts the same for every scan; cross-entropy
-    of scars and substrate with the Dice loss of the scars, and the mean deviation of the noise in its own units.
+    of scars and substrate, and the Dice loss of the scars.
     """
     u = axis(truth.shape[3], truth)
-    height, *true, scarred, true_noise, ground = truth.unbind(1)
-    _, *found, scar, noise, substrate = answer.unbind(1)
+    height, *true, scarred, ground = truth.unbind(1)
+    _, *found, scar, substrate = answer.unbind(1)
     size = height.flatten(1).var(1) + torch.finfo(truth.dtype).tiny
     error = sum(a - b for a, b in zip(found[:2], true[:2], strict=True)) + (found[2] - true[2]) * u
     level = 0.5 * torch.log(error.square().mean((1, 2)) / size + FLOOR).mean()
@@ -320,6 +317,4 @@ def decomposition_loss(answer: Tensor, truth: Tensor) -> Tensor:
     dice = 1 - (2 * (p * scarred).sum() + 1) / ((p + scarred).sum() + 1)
     marked = 3 * F.binary_cross_entropy_with_logits(scar, scarred) + 0.2 * dice
     bare = F.binary_cross_entropy_with_logits(substrate, ground)
-    own = true_noise.flatten(1).std(1)[:, None, None] + 1e-6
-    rough = ((noise - true_noise) / own).clamp(-10, 10).abs().mean()
-    return level + marked + 0.3 * bare + 0.3 * rough
+    return level + marked + 0.3 * bare

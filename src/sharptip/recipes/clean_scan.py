@@ -35,7 +35,7 @@ def example(rng: np.random.Generator, options: Options) -> Example:
 def truth(d: Dirty) -> xr.Dataset:
     """The parts of a simulated scan by the names of the answers; its height keeps its noise, as a levelled one does."""
     parts = {"height": (d.level, "m"), "background": (d.background, "m"), "row_offsets": (d.offsets, "m"),
-             "row_tilts": (d.tilts, "m"), "scar_mask": (d.scars.astype(float), "1"), "noise": (d.noise, "m"),
+             "row_tilts": (d.tilts, "m"), "scar_mask": (d.scars.astype(float), "1"),
              "substrate": (d.substrate.astype(float), "1")}  # fmt: skip
     scan = scan_of(d.level, d.pixel_size)
     return scan.assign({k: xr.Variable(("y", "x")[: v.ndim], v, {"units": u}) for k, (v, u) in parts.items()})
@@ -66,8 +66,6 @@ def put_together(raw: np.ndarray, found: dict[str, np.ndarray], options: Options
         found = {**found, "background": flat.background, "row_offsets": flat.offsets, "row_tilts": np.zeros(len(raw))}
         taken = flat.background + flat.offsets[:, None]
     height = raw - taken
-    if options["denoise"]:
-        height = height - found["noise"]
     scarred = found["scar_mask"] > SCARRED
     return {**found, options["channel"]: mend(height, scarred), "scar_mask": scarred.astype(float)}
 
@@ -94,7 +92,6 @@ RECIPE = Recipe(
         Port("row_offsets", "m", ("y",), number="difference"),
         Port("row_tilts", "m", ("y",), number="difference"),
         Port("scar_mask", "1", number="plain"),
-        Port("noise", "m", number="difference"),
         Port("substrate", "1", number="plain"),
     ),
     kind="restore",
@@ -106,7 +103,7 @@ RECIPE = Recipe(
     scale="own",
     baselines={"masked levelling": lambda options: masked_levelling},
     options={
-        "channel": "height", "unit": "m", "denoise": False, "stepped": 0.0, "widths": (24, 40, 64, 64), "passes": 2,
+        "channel": "height", "unit": "m", "stepped": 0.0, "widths": (24, 40, 64, 64), "passes": 2,
         "tile": SIDE,
         "examples": 400, "epochs": 80, "batch": 8, "lr": 1e-3, "schedule": "cosine", "precision": "bf16", "clip": 20.0,
         "fresh": True, "half": True,

@@ -200,7 +200,7 @@ def _objects(
     rng: np.random.Generator, shape: Shape, pixel: float, kind: str, coverage: float
 ) -> tuple[np.ndarray, float]:
     """Height (y, x) of what covers that share of the image, zero elsewhere, and how tall such a thing is."""
-    radius = _log_uniform(rng, (3, 0.16 * min(shape)))  # px
+    radius = _log_uniform(rng, (3, max(0.16 * min(shape), 3.5)))  # px
     tall = 2 * radius * pixel * (1.0 if kind == "spheres" else _log_uniform(rng, (0.05, 1)))
     if coverage <= 0:
         return np.zeros(shape), tall
