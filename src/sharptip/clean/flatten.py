@@ -24,7 +24,7 @@ from .neighbours import FEWEST, REACH, SAMPLE, LineSteps, flat_parts, slopes
 from .substrate import Substrate, substrate_of
 
 DEGREE = 2
-ROUNDS = 4
+ROUNDS = 3
 SETTLED = 2e-3  # of the pixels: with fewer that change their terrace the fit has settled
 KINSHIP = 4.0  # neighbours along a line are alike: so many pixels count as one in a line's mean
 
@@ -55,12 +55,13 @@ def flatten_fit(z: np.ndarray, degree: int = DEGREE) -> Flattened:
         return Flattened(z.copy(), np.zeros(z.shape), np.zeros(len(z)), np.ones(z.shape, bool), 0.0)
     lines = _Lines(z, there, degree)
     level, offsets = lines.first()
-    terraces, found = np.zeros(lines.z.shape, np.int8), None
+    terraces: list[np.ndarray] = []
+    found = None
     for _ in range(ROUNDS):
         residual = lines.coarse - (level + offsets[:, None]).astype(np.float32)
         found = substrate_of(residual.ravel()[lines.looked_at], lines.noise)
         fresh = _assigned(residual, found, lines.flat)
-        moved = np.count_nonzero(fresh != terraces)
+        moved = z.size if len(fresh) != len(terraces) else _differing(fresh, terraces)
         terraces = fresh
         level, offsets = lines.fitted(terraces, found)
         if moved <= SETTLED * z.size:
@@ -75,13 +76,14 @@ def flatten_fit(z: np.ndarray, degree: int = DEGREE) -> Flattened:
     return Flattened(image, level, offsets, ~(np.abs(image) <= REACH * found.spread), found.spread)
 
 
-def _assigned(residual: np.ndarray, found: Substrate, flat: np.ndarray) -> np.ndarray:
-    """Which terrace each flat pixel lies on, counted from 1, the substrate; 0 for none."""
-    out = np.zeros(residual.shape, np.int8)
-    for k, level in enumerate((found.level, *found.terraces), start=1):
-        out[np.abs(residual - level) <= REACH * found.spread] = k
-    out[~flat] = 0
-    return out
+def _assigned(residual: np.ndarray, found: Substrate, flat: np.ndarray) -> list[np.ndarray]:
+    """For each terrace, the substrate first, the flat pixels (y, x) that lie on it."""
+    reach = np.float32(REACH * found.spread)
+    return [flat & (np.abs(residual - np.float32(level)) <= reach) for level in (found.level, *found.terraces)]
+
+
+def _differing(some: list[np.ndarray], others: list[np.ndarray]) -> int:
+    return sum(int(np.count_nonzero(a != b)) for a, b in zip(some, others, strict=True))
 
 
 class _Lines:
@@ -124,19 +126,19 @@ class _Lines:
     def _polynomial(self, c: np.ndarray) -> np.ndarray:
         return _product(self._along(c), self.powers.T)
 
-    def fitted(self, terraces: np.ndarray, known: Substrate) -> tuple[np.ndarray, np.ndarray]:
+    def fitted(self, terraces: list[np.ndarray], known: Substrate) -> tuple[np.ndarray, np.ndarray]:
         """Least squares: a polynomial for the image, an offset (y,) for each line, a height for each further terrace.
 
         A terrace that is narrow, or parted from the others, says little by itself; together, and with the slopes, they
         fix the background.
         """
-        kinds = range(1, int(terraces.max()) + 1)
         width = self.powers.shape[1] // 2 + 1
-        s, t = np.zeros((len(kinds), len(self.z), self.powers.shape[1])), np.zeros((len(kinds), len(self.z), width))
-        for k in kinds:  # sums over each line's pixels on a terrace of xʲ and of z·xʲ
-            on = (terraces == k).astype(float)
-            s[k - 1] = _product(on, self.powers)
-            t[k - 1] = _product(on * self.z, self.powers[:, :width])
+        s = np.zeros((len(terraces), len(self.z), self.powers.shape[1]))
+        t = np.zeros((len(terraces), len(self.z), width))
+        for k, mask in enumerate(terraces):  # sums over each line's pixels on a terrace of xʲ and of z·xʲ
+            on = mask.astype(float)
+            s[k] = _product(on, self.powers)
+            t[k] = _product(np.multiply(on, self.z, out=on), self.powers[:, :width])
         n = s[:, :, 0].sum(axis=0)
         enough = n >= min(FEWEST, max(1, self.z.shape[1] // 2))
         variance = known.spread**2 * KINSHIP  # of one pixel among its like

@@ -20,6 +20,7 @@ NARROWER = 3  # looks at what is near the median, each from a better middle
 BLOCKS = 8  # along each side, for slopes
 ALONG = (4, 8, 16, 32)  # pixels between the two of a pair on one line
 ACROSS = (1, 3, 9, 27)  # lines between the two of a pair in one column
+ENOUGH = 128  # columns that are looked at for lines further apart
 FEWEST = 8  # pairs from which a difference is believed
 
 
@@ -160,7 +161,8 @@ class LineSteps:
         for lag in ACROSS:
             if lag >= self.n:
                 break
-            apart = z[lag:] - z[:-lag]
+            some = slice(None, None, 1 if lag == 1 else max(1, z.shape[1] // ENOUGH))
+            apart = z[lag:, some] - z[:-lag, some]
             if lag == 1:
                 steps = _median(apart[:, :: max(1, z.shape[1] // 128)])
             else:  # three steps over a third of the way say where to look
