@@ -113,7 +113,7 @@ def topostats(images: np.ndarray, pixel: float) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         given, made = Path(folder) / "raw.npz", Path(folder) / "cleaned.npz"
         np.savez(given, images=images, pixel=np.full(len(images), pixel))
-        subprocess.run([python, HERE / "clean_topostats.py", given, made], check=True)
+        subprocess.run([python, HERE / "clean_topostats.py", given, made], check=True, cwd=folder)  # it leaves a log
         found = np.load(made)
         result = Result(found["levelled"], found["scars"], found["seconds"])
         result.smoothed = found["smoothed"]

@@ -50,9 +50,16 @@ def flatten_fit(z: np.ndarray, degree: int = DEGREE) -> Flattened:
     if degree < 0:
         raise ScanError(f"the degree of a background is 0 or more, not {degree}")
     z = np.asarray(z, float)
+    z = np.where(np.isfinite(z), z, np.nan)
     there = np.isfinite(z).any(axis=1)
     if not there.any():
-        return Flattened(z.copy(), np.zeros(z.shape), np.zeros(len(z)), np.ones(z.shape, bool), 0.0)
+        return Flattened(z, np.zeros(z.shape), np.zeros(len(z)), np.ones(z.shape, bool), 0.0)
+    largest = float(np.nanmax(np.abs(z)))
+    if not 1e-18 < largest < 1e18:  # squares of it would leave the range of single precision
+        unit = largest or 1.0
+        small = flatten_fit(z / unit, degree) if largest else _nothing(z)
+        return Flattened(small.image * unit, small.background * unit, small.offsets * unit, small.features,
+                         small.noise * unit)  # fmt: skip
     lines = _Lines(z, there, degree)
     level, offsets = lines.first()
     terraces: list[np.ndarray] = []
@@ -74,6 +81,11 @@ def flatten_fit(z: np.ndarray, degree: int = DEGREE) -> Flattened:
     offsets = offsets + lines.middle
     image = z - level - offsets[:, None]
     return Flattened(image, level, offsets, ~(np.abs(image) <= REACH * found.spread), found.spread)
+
+
+def _nothing(z: np.ndarray) -> Flattened:
+    """An image of zeros, with nothing on it."""
+    return Flattened(z, np.zeros(z.shape), np.zeros(len(z)), ~np.isfinite(z), 0.0)
 
 
 def _assigned(residual: np.ndarray, found: Substrate, flat: np.ndarray) -> list[np.ndarray]:

@@ -23,6 +23,7 @@ from .drift import shift_between
 FEWEST_LEVELS = 8  # different heights in a frame: fewer are the converter's noise
 UNUSUAL = 6.0  # robust deviations of the logarithm of a frame's spread from the film's median
 SPREAD = 0.1  # least robust deviation of that logarithm: films are never steadier than 10 %
+DEAD = 0.05  # of the lines without variation that a frame may have
 UNLIKE = 0.35  # of the film's usual likeness of neighbours
 
 
@@ -56,6 +57,8 @@ def _doubts(film: np.ndarray, alive: np.ndarray) -> dict[int, str]:
         if abs(value - middle) > UNUSUAL * usual:
             how = "more" if value > middle else "less"
             why[i] = f"its heights vary {np.exp(abs(value - middle)):.3g} times {how} than is usual in this film"
+        if dead := _dead_lines(film[i]):
+            why[i] = dead
     good = [i for i in seen if i not in why]
     alike = dict.fromkeys(good, 0.0)
     for one, other in pairwise(good):
@@ -66,6 +69,12 @@ def _doubts(film: np.ndarray, alive: np.ndarray) -> dict[int, str]:
         if likeness < UNLIKE * typical:
             why[i] = f"it is unlike its neighbours: a likeness of {likeness:.2g}, where {typical:.2g} is usual"
     return why
+
+
+def _dead_lines(frame: np.ndarray) -> str:
+    """Lines without any variation: the converter was at its end, or the lines were never recorded."""
+    dead = int(np.count_nonzero(np.ptp(frame, axis=1) == 0)) + int(np.count_nonzero(np.isnan(frame).all(axis=1)))
+    return f"{dead} of its {len(frame)} lines do not vary" if dead > DEAD * len(frame) else ""
 
 
 def _empty(frame: np.ndarray) -> str:

@@ -16,6 +16,8 @@ from .channel import each_image, on_images
 LOW, HIGH = 0.25, 0.666  # rms differences of neighbouring lines
 MAX_WIDTH = 4  # lines
 MIN_LENGTH = 16  # pixels
+MOST = 0.03  # of the pixels on scars: where more look like it, they are the image's own texture
+STRICTER = 6  # times that the thresholds are raised by half before it is believed that there is none
 ROUNDS = 2  # mending a scar bares what was hidden beside it
 
 
@@ -27,14 +29,26 @@ def find_scars(
     max_width: int = MAX_WIDTH,
     min_length: int = MIN_LENGTH,
 ) -> np.ndarray:
-    """Mask (y, x), True on a scar, of one image z (y, x). Pixels that are NaN, or beside NaN, are on none."""
-    found = np.zeros(z.shape, bool)
+    """Mask (y, x), True on a scar, of one image z (y, x). Pixels that are NaN, or beside NaN, are on none.
+
+    Scars are rare. Where the thresholds find them on more than MOST of the image, as they do in an image of noise or of
+    atoms, they are raised.
+    """
     z = (z - _middle(z)).astype(np.float32)  # to compare needs no more, and is twice as fast
     apart = np.diff(z, axis=0)
     apart = apart[np.isfinite(apart)]
     usual = float(np.sqrt(np.mean(apart.astype(float) ** 2))) if apart.size else 0.0
-    if usual == 0:
-        return found
+    for _ in range(STRICTER):
+        found = _scarred(z, low * usual, high * usual, max_width, min_length) if usual > 0 else np.zeros(z.shape, bool)
+        if np.count_nonzero(found) <= MOST * z.size:
+            return found
+        usual *= 1.5
+    return np.zeros(z.shape, bool)
+
+
+def _scarred(z: np.ndarray, low: float, high: float, max_width: int, min_length: int) -> np.ndarray:
+    """Mask (y, x) of runs, by thresholds in the unit of z."""
+    found = np.zeros(z.shape, bool)
     for sign in (1, -1):
         up = z if sign == 1 else -z
         inner = up
@@ -42,8 +56,7 @@ def find_scars(
             if width > 1:
                 inner = np.minimum(inner[:-1], up[width - 1 :])  # least of `width` lines, at the first of them
             beside = np.maximum(up[: -width - 1], up[width + 1 :])
-            excess = inner[1:-1] - beside
-            runs = _runs(excess, low * usual, high * usual, min_length)
+            runs = _runs(inner[1:-1] - beside, low, high, min_length)
             for i in range(width):
                 found[1 + i : 1 + i + len(runs)] |= runs
     return found

@@ -61,9 +61,9 @@ def _damage(path: Path, size: int, modified: int) -> str:
         return "it begins like no HDF5 file that is known"
     (end,) = struct.unpack_from("<Q", begin, at) if len(begin) >= at + 8 else (-1,)
     if end > size:
-        return f"its superblock says that it ends at byte {end}, and it has {size}; it is truncated"
+        return f"its HDF5 superblock says that it ends at byte {end}, and it has {size}; it is truncated"
     if (end < size and size - end > _SCANNED) or any((begin + rest)[end - size :] if end < size else b""):
-        return f"its superblock says that it ends at byte {end}, and it has {size}; it is damaged"
+        return f"its HDF5 superblock says that it ends at byte {end}, and it has {size}; it is damaged"
     return _heaps(begin) or _heaps(rest) or _outlived(path)
 
 
