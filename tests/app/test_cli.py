@@ -130,7 +130,8 @@ def test_what_is_no_image_file_is_refused_at_once(tmp_path, gwy, kind):
 
 def test_recipes_for_programs():
     (row,) = [r for r in json.loads(sharptip("recipes", "--json").stdout) if r["name"] == "tell_apart"]
-    assert row["eats"] == [{"name": "height", "unit": "m", "dims": ["y", "x"], "arbitrary": False}]
+    (eats,) = row["eats"]
+    assert (eats["name"], eats["unit"], eats["dims"], eats["arbitrary"]) == ("height", "m", ["y", "x"], False)
     assert row["claims"]
     assert "random_forest" in row["baselines"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.io.make_files import EXAMPLES, READER, example
+from tests.io.make_files import EXAMPLES, HDF5, READER, example
 from tests.real import ROOT
 
 import sharptip
@@ -21,11 +21,12 @@ from sharptip.fit.reader_contract import check_reader
 PAGE = ROOT / "docs" / "writing-a-reader.md"
 
 
-@pytest.mark.parametrize("format", list(EXAMPLES))
+@pytest.mark.parametrize("format", [f for f in EXAMPLES if f != "nanoloop"])  # plain text has no end to be missed
 def test_every_reader_keeps_the_contract(format: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     reader = registry.get("readers", READER.get(format, format))
-    ran = check_reader(reader, example(tmp_path, format))
-    assert ran > 300
+    mutants = 40 if format in HDF5 else 300
+    ran = check_reader(reader, example(tmp_path, format), mutants)
+    assert ran > mutants
     assert f"{reader.NAME}: {ran} checks passed" in capsys.readouterr().out
 
 

@@ -152,7 +152,7 @@ def picture(drawn, name):
     return Picture(drawn[name], f"What the {name} shows, in a sentence that says how to read it.", f"Figure of {name}.")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
     """Headless Chromium, or a skip that says why."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra 'dev')")

@@ -68,7 +68,7 @@ def _complain(error: SharptipError) -> None:
     hint = ""
     if isinstance(error, ScaleError):
         hint = ". Here: --size 2e-6 (metres), or --size unknown"
-    elif "choose it with " in str(error):
+    elif "choose it with " in str(error) and "convert" in sys.argv[1:2]:
         hint = ". Here: --channel, --direction or --frame"
     elif "size=(" in str(error):
         hint = ". Here: --size 2e-6 (metres)"
@@ -118,6 +118,10 @@ def convert(
     frame: Annotated[int | None, typer.Option(help="The frame of a film that is written, from 0.")] = None,
     speed: Annotated[float | None, typer.Option(help="Of a movie, in times the real speed.")] = None,
     fps: Annotated[float | None, typer.Option(help="Of a movie, frames per second; 10 without --speed.")] = None,
+    scan_name: Annotated[
+        str | None, typer.Option("--scan", help="Of a file that holds several: the name of one, or its number from 0.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what lies there already.")] = False,
 ) -> None:
     """Write files in another format. What that cannot keep is told; a broken file is named and stops no other."""
     from .. import io
@@ -125,7 +129,11 @@ def convert(
     def one(file: Path, target: Path, tell: Callable[[str, int, int], None] | None = None) -> None:
         if target.exists() and target.resolve() == file.resolve():
             raise WriteError(f"{target}: is the raw scan itself, which stays as it is; choose another name")
-        scan = io.read(file, size=_size(size), channel=channel, unit=unit)
+        if target.exists() and not overwrite:
+            raise WriteError(f"{target}: is there already; --overwrite replaces it")
+        scan: Any = io.read(file, size=_size(size), channel=channel, unit=unit)
+        if scan_name is not None:
+            scan = _one_scan(io.scans(file, size=_size(size), channel=channel, unit=unit), scan_name, file)
         io.write(scan, target, channel=channel, direction=direction, frame=frame, speed=speed, fps=fps, tell=tell)
 
     if to is None:
@@ -151,6 +159,17 @@ def convert(
     typer.echo(f"{len(files) - broken} of {len(files)} files converted into {out}")
     if broken:
         raise typer.Exit(1)
+
+
+def _one_scan(scans: list[Any], wanted: str, file: Path) -> Any:
+    """The scan of that name, or number."""
+    names = [str(s.attrs.get("name", "")) for s in scans]
+    if wanted in names:
+        return scans[names.index(wanted)]
+    if wanted.isdigit() and int(wanted) < len(scans):
+        return scans[int(wanted)]
+    listed = ", ".join(f"{i} {name!r}" for i, name in enumerate(names))
+    raise WriteError(f"{file}: has no scan {wanted!r}; it has {listed}")
 
 
 def _beside(files: list[Path], out: Path, suffix: str) -> list[tuple[Path, Path]]:
@@ -198,6 +217,7 @@ def clean(
         raise typer.BadParameter("--learned replaces the steps; leave one of the two out", param_hint="--learned")
     if workers and cluster:
         raise typer.BadParameter("the cluster has its own workers; leave one of the two out", param_hint="--workers")
+    suffix = f".{suffix.lstrip(chr(46)).lower()}"
     if suffix not in io.WRITTEN:
         known = " or ".join(io.WRITTEN)
         raise typer.BadParameter(f"{suffix!r} is not written; use {known}", param_hint="--suffix")

@@ -57,7 +57,7 @@ class Lazy:
         if key and key[0] is Ellipsis:
             key = (slice(None),) * (self.ndim - len(key) + 1) + key[1:]
         places = np.arange(math.prod(self.shape[: self.lead])).reshape(self.shape[: self.lead])[key[: self.lead]]
-        parts = self._read(np.ravel(places)).reshape(*np.shape(places), *self.shape[self.lead :])
+        parts = self._read(np.ravel(places)).reshape((*np.shape(places), *self.shape[self.lead :]))
         return parts[(slice(None),) * np.ndim(places) + key[self.lead :]]
 
     def _read(self, places: np.ndarray) -> np.ndarray:

@@ -22,15 +22,16 @@ MUTANTS = 300  # damaged copies that are tried
 CUTS = 20  # places at which the example is cut short
 
 
-def check_reader(reader: Any, example: Path | str) -> int:
+def check_reader(reader: Any, example: Path | str, mutants: int = MUTANTS) -> int:
     """Run every check of the contract on a reader module and one sound example of its files.
 
+    mutants: damaged copies that are tried.
     Prints and returns how many checks ran. Raises AssertionError that names the promise that is broken.
     """
     example = Path(example)
     ran = 0
     with tempfile.TemporaryDirectory() as folder:
-        for promise, holds in _checks(reader, example, Path(folder)):
+        for promise, holds in _checks(reader, example, Path(folder), mutants):
             ran += 1
             said = holds()
             if said:
@@ -42,9 +43,9 @@ def check_reader(reader: Any, example: Path | str) -> int:
 Checks = Iterator[tuple[str, Callable[[], str]]]  # (the promise, a function that says how it is broken, or nothing)
 
 
-def _checks(reader: Any, example: Path, folder: Path) -> Checks:
+def _checks(reader: Any, example: Path, folder: Path, mutants: int) -> Checks:
     yield "it says what it is", lambda: _says_what_it_is(reader)
-    yield from _detection_checks(reader, example)
+    yield from _detection_checks(reader, example, folder)
     before = _bytes(example)
     grids = _grids(reader, example)
     yield "reading leaves the file as it was", lambda: "" if _bytes(example) == before else "the file has changed"
@@ -55,7 +56,7 @@ def _checks(reader: Any, example: Path, folder: Path) -> Checks:
     yield "the vendor's header and names are kept", lambda: _kept(grids)
     yield "a physical size is never made up", lambda: _size(reader, example)
     yield "a missing file is refused", lambda: _refused(reader, folder / "missing")
-    yield from _damage_checks(reader, example, folder)
+    yield from _damage_checks(reader, example, folder, mutants)
 
 
 def _bytes(path: Path) -> dict[str, bytes]:
@@ -77,11 +78,12 @@ def _says_what_it_is(reader: Any) -> str:
     return "" if isinstance(getattr(reader, "GENERIC", None), bool) else "GENERIC is neither True nor False"
 
 
-def _detection_checks(reader: Any, example: Path) -> Checks:
+def _detection_checks(reader: Any, example: Path, folder: Path) -> Checks:
     head = b"" if example.is_dir() else example.read_bytes()[:HEAD]
     yield "it recognises its example", lambda: "" if reader.detect(head, example) else "it does not"
     if not example.is_dir():
-        elsewhere = example.with_suffix(".elsewhere")
+        elsewhere = folder / "copy.elsewhere"
+        shutil.copy(example, elsewhere)
         yield (
             "it recognises content, whatever the suffix",
             lambda: "" if reader.detect(head, elsewhere) else "not under another suffix",
@@ -160,7 +162,7 @@ def _refused(reader: Any, path: Path, kind: type[ReadError] = ReadError) -> str:
     return f"{path.name} was read"
 
 
-def _damage_checks(reader: Any, example: Path, folder: Path) -> Checks:
+def _damage_checks(reader: Any, example: Path, folder: Path, mutants: int) -> Checks:
     """A damaged file ends in a ReadError or in grids that hold together; one that was cut short is always refused."""
     copy = folder / f"copy{example.suffix}"
     if example.is_dir():
@@ -175,7 +177,7 @@ def _damage_checks(reader: Any, example: Path, folder: Path) -> Checks:
     for keep in np.unique(np.linspace(1, len(whole) - 1, CUTS).astype(int)):
         part.write_bytes(whole[:keep])
         yield f"a file cut at byte {keep} of {len(whole)} is refused", lambda: _refused_unsized(reader, copy)
-    for i in range(MUTANTS):
+    for i in range(mutants):
         part.write_bytes(_damaged(whole, rng))
         yield f"damaged copy {i} is refused or read whole", lambda: _holds_together(reader, copy)
 

@@ -196,7 +196,7 @@ def _reader(head: bytes, path: Path) -> Any:
         except DAMAGE as error:
             raise ReadError(f"{path}: the {reader.NAME} reader cannot judge it ({error})") from error
     what = "a folder that is no zarr store" if path.is_dir() else _looks_like(head)
-    known = ", ".join(sorted(suffix for reader in readers for suffix in reader.SUFFIXES))
+    known = ", ".join(sorted({suffix for reader in readers for suffix in reader.SUFFIXES}))
     raise ReadError(f"{path}: no reader knows this content; it is {what}. Known: {known}")
 
 

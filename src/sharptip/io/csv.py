@@ -25,7 +25,7 @@ def write(nodes: Mapping[str, Any], path: Path) -> None:
     """Write the channels of one scan; what the format cannot keep is told in a warning."""
     scans = [s for s in nodes.values() if s.data_vars]
     if len(scans) > 1:
-        raise WriteError(f"{path}: .csv holds one table, and there are {len(scans)} scans; write one of them alone")
+        raise WriteError(f"{path}: .csv holds one table, and there are {len(scans)} scans; choose one (--scan)")
     scan = _ways_apart(scans[0])
     dims = _rows_of(scan)
 

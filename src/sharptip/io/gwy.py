@@ -21,11 +21,13 @@ from ..core.files import write_whole
 from ..core.grid import Channel, Grid, unique
 from ..core.units import is_si, to_si
 from .layout import Size, count, given_axes, join_directions, positive, split_direction, take, text
-from .pick import KEPT, regular
+from .pick import KEPT, regular, tell_lost
 
 NAME = "gwy"
 SUFFIXES = (".gwy",)
 GENERIC = False
+
+_TOLD = 6  # variables that are named when they cannot be kept
 NEEDS_SIZE = True  # a channel without a lateral unit has no physical size
 
 MAGIC = b"GWYP"
@@ -213,7 +215,13 @@ def _kept(channels: Mapping[str, Mapping[str, Any]]) -> dict[str, object]:
 
 def write(nodes: Mapping[str, Any], path: Path) -> None:
     """Write every image of the scans into one container."""
-    data = contained([one for one in nodes.values() if one.data_vars], path)
+    scans = [one for one in nodes.values() if one.data_vars]
+    data = contained(scans, path)
+    others = [f"{name} {dict(v.sizes)}" for one in scans for name, v in one.data_vars.items()
+              if not {"y", "x"} <= set(v.dims)]  # fmt: skip
+    if others:
+        more = f" and {len(others) - _TOLD} more" if len(others) > _TOLD else ""
+        tell_lost(path, [f"what is no image: {', '.join(others[:_TOLD])}{more}"])
     write_whole(path, lambda temporary: temporary.write_bytes(data))
 
 

@@ -44,6 +44,8 @@ def pick(
         out = _one_way(out, direction)
     if frame is not None:
         n = out.sizes.get("time", 0)
+        if "time" not in out.sizes:
+            raise ScanError(f"{label(scan)} is one image; leave frame= out")
         if not 0 <= frame < n:
             raise ScanError(f"there is no frame {frame}; {label(scan)} has {n} frames, the first is 0")
         out = out.isel(time=frame)

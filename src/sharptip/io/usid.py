@@ -134,7 +134,7 @@ def _objects(file: Any) -> dict[str, Any]:
 
 
 def _attributes(thing: Any) -> dict[str, object]:
-    return {key: _plain(value) for key, value in thing.attrs.items() if _plain(value) is not None}
+    return {str(key): _plain(value) for key, value in thing.attrs.items() if _plain(value) is not None}
 
 
 def _plain(value: Any) -> object:
