@@ -229,8 +229,8 @@ def clean(
     order = Order(chosen, channel, _size(size), unit)
     single = len(sources) == 1 and (not sources[0].is_dir() or (sources[0] / "zarr.json").is_file())
     if single and out.suffix and (out.suffix in io.WRITTEN or not out.is_dir()):
-        clean_one(sources[0], out, order, overwrite)
-        typer.echo(f"{out}")
+        told = clean_one(sources[0], out, order, overwrite)
+        typer.echo("\n".join([f"{out}", *told]))
         return
     if out.suffix in io.WRITTEN:
         raise typer.BadParameter(f"{out} is the name of one scan; several go into a folder", param_hint="--out")

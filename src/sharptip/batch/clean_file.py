@@ -20,7 +20,7 @@ import xarray as xr
 
 from .. import io
 from ..clean import STEPS, fitting, named
-from ..core.errors import ChannelError, ScaleError, SharptipError, WriteError
+from ..core.errors import ChannelError, ScaleError, ScanError, SharptipError, WriteError
 from ..core.history import steps as history
 from ..io.layout import Size
 from .journal import Record
@@ -76,14 +76,24 @@ def trained() -> Model:
     return Model.trained("clean_scan")
 
 
-def clean_one(file: Path, out: Path, order: Order, overwrite: bool = False) -> None:
-    """A single file to a place of its own. Raises the errors of reading, cleaning and writing."""
+def clean_one(file: Path, out: Path, order: Order, overwrite: bool = False) -> list[str]:
+    """A single file to a place of its own; what there is to say of it. Raises the errors of what it does."""
     if out.resolve() == file.resolve():
         raise WriteError(f"{out}: is the raw scan itself, which stays as it is; choose another --out")
     if out.exists() and not overwrite:
         raise WriteError(f"{out}: is there already; --overwrite replaces it")
     cleaned, _ = cleaned_scans(file, order)
     _write(cleaned, out, order)
+    return [said for scan in cleaned if (said := _frames_told(scan))]
+
+
+def _frames_told(scan: xr.Dataset) -> str:
+    """Which frames of a film are junk or doubtful."""
+    told = []
+    for mark in ("junk", "doubtful"):
+        if mark in scan.data_vars and scan[mark].values.any():
+            told.append(f"{mark}: frames {', '.join(map(str, np.flatnonzero(scan[mark].values)))}")
+    return "; ".join(told)
 
 
 def steps_for(scan: xr.Dataset, steps: str) -> list[tuple[str, Step]]:
@@ -134,6 +144,8 @@ def cleaned_scans(file: Path, order: Order) -> tuple[list[xr.Dataset], list[Reco
         raise ChannelError(_missing(scans, order.channel))
     out, rows = [], []
     for scan, channels in zip(scans, chosen, strict=True):
+        if channels and not any(np.isfinite(scan.load()[c].values).any() for c in channels):
+            raise ScanError(f"has no finite pixel in {', '.join(channels)}; there is nothing to clean")
         cleaned, told = _through(scan.load(), channels, order.steps) if channels else (scan, [])
         out.append(cleaned)
         rows += told

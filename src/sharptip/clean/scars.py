@@ -16,7 +16,7 @@ from .channel import each_image, on_images
 LOW, HIGH = 0.25, 0.666  # rms differences of neighbouring lines
 MAX_WIDTH = 4  # lines
 MIN_LENGTH = 16  # pixels
-MOST = 0.03  # of the pixels on scars: where more look like it, they are the image's own texture
+MOST = 0.05  # of the pixels on scars: where more look like it, they are the image's own texture
 STRICTER = 6  # times that the thresholds are raised by half before it is believed that there is none
 ROUNDS = 2  # mending a scar bares what was hidden beside it
 
