@@ -24,7 +24,7 @@ from .neighbours import FEWEST, REACH, SAMPLE, LineSteps, flat_parts, slopes
 from .substrate import Substrate, substrate_of
 
 DEGREE = 2
-ROUNDS = 3
+ROUNDS = 2
 SETTLED = 2e-3  # of the pixels: with fewer that change their terrace the fit has settled
 KINSHIP = 4.0  # neighbours along a line are alike: so many pixels count as one in a line's mean
 

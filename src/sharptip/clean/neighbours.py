@@ -122,8 +122,8 @@ def _robust(design: np.ndarray, values: np.ndarray, trust: np.ndarray) -> np.nda
     weight = trust
     c = np.zeros(design.shape[1])
     for _ in range(6):
-        root = np.sqrt(weight)
-        before, c = c, np.linalg.lstsq(design * root[:, None], values * root, rcond=None)[0]
+        heavy = design * weight[:, None]
+        before, c = c, np.linalg.pinv(heavy.T @ design, rcond=1e-12, hermitian=True) @ (heavy.T @ values)
         off = values - design @ c
         spread = 1.4826 * float(np.median(np.abs(off)))
         if spread == 0 or np.abs(design @ (c - before)).max() < 0.01 * spread:
