@@ -22,15 +22,8 @@ def bumpy(rng, n=128, spacing=9.0):
     return gaussian_filter(rng.normal(size=(n, n)), spacing / 2, mode="wrap") * 4e-8
 
 
-@pytest.fixture(scope="session")
-def drawn(rng):
-    """name → (figure, alt) of every figure function."""
-    images = [bumpy(rng) for _ in range(6)]
-    labels = ["healthy", "healthy", "exposed", "exposed", "treated", "treated"]
-    titles = [f"scan_{i:03d}.ibw" for i in range(6)]
-    tile = images[0]
-    maps = np.stack([np.maximum(0, np.roll(tile, i, axis=1) - tile) for i in range(8)])
-    beta = {"healthy": (8, 3), "exposed": (4, 7), "treated": (7, 3)}
+def trainings(rng):
+    """Histories of eight trainings that learn, and then overfit a little."""
     histories = []
     for _ in range(8):
         e = np.arange(1, rng.integers(14, 30))
@@ -43,6 +36,19 @@ def drawn(rng):
                 "validation_loss": 0.7 - 0.45 * learnt + 0.004 * e,
             }
         )
+    return histories
+
+
+@pytest.fixture(scope="session")
+def drawn(rng):
+    """name → (figure, alt) of every figure function."""
+    images = [bumpy(rng) for _ in range(6)]
+    labels = ["healthy", "healthy", "exposed", "exposed", "treated", "treated"]
+    titles = [f"scan_{i:03d}.ibw" for i in range(6)]
+    tile = images[0]
+    maps = np.stack([np.maximum(0, np.roll(tile, i, axis=1) - tile) for i in range(8)])
+    beta = {"healthy": (8, 3), "exposed": (4, 7), "treated": (7, 3)}
+    histories = trainings(rng)
     scores = [
         figures.Score("network, images", 0.94, (0.82, 0.99), "ours", claim=0.99),
         figures.Score("random forest on pixels", 0.82, (0.70, 0.91), claim=0.86),

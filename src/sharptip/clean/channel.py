@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import xarray as xr
 
 from ..core.errors import ChannelError, ScanError
 from ..core.scan import label
-
-MOST_THREADS = 8  # numpy lets go of the interpreter for long enough to keep a few cores busy, not many
 
 Mask = str | np.ndarray | xr.DataArray | None
 
@@ -32,21 +28,11 @@ def on_images(scan: xr.Dataset, channel: str, change: Callable[[np.ndarray], np.
 
 
 def each_image(z: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Images z (..., y, x) with `change` made to each one (y, x); the frames of a film are shared out among threads."""
-    frames = z.reshape(-1, *z.shape[-2:])
-    out = np.empty_like(frames)
-
-    def one(i: int) -> None:
-        out[i] = change(frames[i])
-
-    workers = min(os.cpu_count() or 1, len(frames), MOST_THREADS)
-    if workers < 2:
-        for i in range(len(frames)):
-            one(i)
-    else:
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(one, range(len(frames))))
-    return out.reshape(z.shape)
+    """Images z (..., y, x) with `change` made to each one (y, x)."""
+    out = np.empty_like(z)
+    for place in np.ndindex(z.shape[:-2]):
+        out[place] = change(z[place])
+    return out
 
 
 def mask_of(scan: xr.Dataset, channel: str, mask: Mask) -> np.ndarray | None:
