@@ -91,7 +91,7 @@ def _each_on(
                     return [*flying.values(), path]
             if not flying:
                 for path in killed:  # one by one: a cluster also gives up files that only ran beside a deadly one
-                    yield path, _outcome(executor.submit(function, path), path)
+                    yield path, _on_its_own(executor, function, path)
                 return []
             done, _ = wait(flying, return_when=FIRST_COMPLETED)
             broken = [f for f in done if isinstance(f.exception(), BrokenExecutor)]
@@ -106,6 +106,12 @@ def _each_on(
     finally:
         for future in flying:
             future.cancel()
+
+
+def _on_its_own(executor: Executor, function: Callable[[Any], T], path: Path_) -> T | SharptipError:
+    """A file whose worker died beside others; twice, since a cluster that loses a worker may lose its neighbour too."""
+    first = executor.submit(function, path)
+    return _outcome(executor.submit(function, path) if _is_death(first.exception()) else first, path)
 
 
 def _outcome(future: Future[Any], path: Path_) -> Any:

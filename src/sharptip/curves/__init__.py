@@ -1,0 +1,1 @@
+"""One file of curves or spectra → table, maps and figures: `sharptip fit FILE`."""
