@@ -47,8 +47,8 @@ def within_error(truth: Arrays, answer: Arrays) -> float:
 def modulus_errors(truth: Arrays, answer: Arrays) -> np.ndarray:
     """(known,) relative error of the modulus that follows from the contact error: one law, fitted from both contacts.
 
-    answer["approach"] (n, 2, samples): height (m) and deflection. A modulus from our contact over one from the person's,
-    minus one, its size; infinite where one of them leaves nothing to fit.
+    answer["approach"] (n, 2, samples): height (m) and deflection. The modulus from our contact over that from the
+    person's, minus one, its size; infinite where one of them leaves nothing to fit.
     """
     height, deflection = np.moveaxis(np.asarray(answer["approach"], float), 1, 0)
     ours, theirs = (stiffness(height, deflection, v["contact"]) for v in (answer, truth))

@@ -1,7 +1,7 @@
 """Where does the tip touch? The contact point of force curves, and how sure that is.
 
-Nothing rests on the unit of the deflection: volts, metres or numbers without a unit give the same answer. It learns from
-simulated curves on everything from cells to mica, or from curves on which people have marked the contact.
+Nothing rests on the unit of the deflection: volts, metres or numbers without a unit give the same answer. It learns
+from simulated curves on everything from cells to mica, or from curves on which people have marked the contact.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ RECIPE = Recipe(
     question="Where does the tip touch?",
     kind="each",
     eats=(
-        Port("height", "m", ("curve", "sample")),
-        Port("deflection", "m", ("curve", "sample"), arbitrary=True),
+        Port("height", "m", ("sample",)),
+        Port("deflection", "m", ("sample",), arbitrary=True),
     ),
     gives=(Port("contact", "m", ()), Port("contact_error", "m", ())),
     example=example,

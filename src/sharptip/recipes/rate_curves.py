@@ -16,7 +16,7 @@ import xarray as xr
 
 from ..fit.curve_rows import CHANNELS, contact_answer, contact_target, cropped, curve_rows, thinned
 from ..fit.labelled_curves import curves_of
-from ..fit.recipe import Claim, Example, Options, Port, Recipe
+from ..fit.recipe import Example, Options, Port, Recipe
 from ..fit.rows import Answers, Rival, Rows
 from ..measure.approach import approach_of
 from ..measure.contact_point import FINDERS
@@ -139,8 +139,8 @@ RECIPE = Recipe(
     question="Is this force curve any good, what is wrong with it, and where does the tip touch?",
     kind="each",
     eats=(
-        Port("height", "m", ("curve", "sample")),
-        Port("deflection", "m", ("curve", "sample"), arbitrary=True),
+        Port("height", "m", ("sample",)),
+        Port("deflection", "m", ("sample",), arbitrary=True),
     ),
     gives=(
         Port("accept", "1", ()),
