@@ -385,7 +385,8 @@ def recipes(as_json: Json = False) -> None:
         rows.append(
             {
                 "name": name, "question": r.question, "kind": r.kind, "classes": list(r.classes),
-                "eats": [vars(p) for p in r.eats], "gives": [vars(p) for p in r.gives], "baselines": list(r.baselines),
+                "eats": [vars(p) for p in r.eats], "gives": [vars(p) for p in r.gives],
+                "baselines": [*r.baselines, *r.rivals, *r.classical],
                 "claims": [vars(c) for c in r.claims], "options": dict(r.options),
             }
         )  # fmt: skip
@@ -395,7 +396,8 @@ def recipes(as_json: Json = False) -> None:
     for row in rows:
         eats = ", ".join(f"{p['name']} ({p['unit']})" for p in row["eats"])
         gives = ", ".join(f"{p['name']} ({p['unit']})" for p in row["gives"])
-        typer.echo(f"{row['name']}: {row['question']}\n  {eats} → {gives}; against {', '.join(row['baselines'])}")
+        against = f"; against {', '.join(row['baselines'])}" if row["baselines"] else ""
+        typer.echo(f"{row['name']}: {row['question']}\n  {eats} → {gives}{against}")
 
 
 DataOption = Annotated[
@@ -433,7 +435,8 @@ def train(
     with _Bar("training") as bar:
         model.fit(examples, seed, lambda history: bar.to("training", len(history.loss), model.options["epochs"]))
     model.save(out, baselines=not bare)
-    typer.echo(f"{out}: learned from {model.card['n_examples']} {'real' if model.card['real'] else 'simulated'} scans")
+    noun = chosen.noun if chosen.kind == "each" else "scans"
+    typer.echo(f"{out}: learned from {model.card['n_examples']} {'real' if model.card['real'] else 'simulated'} {noun}")
 
 
 @app.command()
@@ -449,9 +452,8 @@ def predict(
     """What a model says of scans. A file that cannot be judged is named and stops nothing."""
     from .. import io
     from ..core.scan import label
-    from ..fit.model import Model
 
-    loaded = Model.load(model) if model.endswith(".sharptip") else Model.trained(model)
+    loaded = _model_named(model)
     port = loaded.recipe.eats[0]
     rows, failed = [], 0
     for file in files:
@@ -468,7 +470,9 @@ def predict(
                 failed += 1
                 _complain(error)
                 continue
-            rows.append({"file": str(file), "scan": label(scan), **_answer(answer)})
+            noun = loaded.recipe.noun if loaded.recipe.kind == "each" else ""
+            said = _answer_each(answer, noun) if noun else _answer(answer)
+            rows.append({"file": str(file), "scan": label(scan), **said})
             if out is not None:
                 out.mkdir(parents=True, exist_ok=True)
                 io.write(answer, out / (f"{file.stem}.zarr" if len(scans) == 1 else f"{file.stem}-{i}.zarr"))
@@ -548,6 +552,8 @@ def score(
     loaded = Model.load(model) if model.endswith(".sharptip") else None
     if loaded is None and data is None and not option and model in Model.that_ship():
         loaded = Model.trained(model)
+    if loaded is None and Model(model, **_options(option or [], Model(model).options)).learns_nothing:
+        loaded, option = Model(model, **_options(option or [], Model(model).options)), None
     recipe = loaded.recipe if loaded else Model(model).recipe
     options = loaded.options if loaded else _options(option or [], Model(model).options)
     if loaded and option:
@@ -613,6 +619,10 @@ def _examples(recipe: Any, options: dict[str, Any], data: Path, groups: str | No
 
     if recipe.kind == "restore":
         return _frames(recipe, settled(recipe, options), data, size), ()
+    if recipe.kind == "each":
+        if recipe.labelled is None:
+            raise StudyError(f"recipe {recipe.name!r} learns from simulated {recipe.noun} only; leave --data out")
+        return recipe.labelled(data, settled(recipe, options)), tuple(options.get("classes") or recipe.classes)
 
     if data.suffix == ".npz":
         found, names = examples_of(data, recipe)
@@ -646,6 +656,18 @@ def _usable(recipe: Any, examples: list[Any]) -> list[Any]:
     return good
 
 
+def _model_named(name: str) -> Any:
+    """A saved model, one that ships, or a recipe that has nothing to learn."""
+    from ..core import registry
+    from ..fit.model import Model
+
+    if name.endswith(".sharptip"):
+        return Model.load(name)
+    if name not in Model.that_ship() and name in registry.names("recipes") and Model(name).learns_nothing:
+        return Model(name)
+    return Model.trained(name)
+
+
 def _about(port: Any, size: str | None) -> dict[str, Any]:
     """What a file without a header is told about itself: its size, and what its numbers are taken for."""
     unit = "arb" if port.arbitrary else port.unit
@@ -671,9 +693,29 @@ def _scored(recipe: Any, examples: list[Any], table: Any, real: bool, how: str) 
     """A score table for programs: the model's own numbers by name, the baselines beside them, then every row."""
     from ..fit.score import by_name
 
+    counted = {"n_images": len(examples)}
+    if recipe.kind == "each":
+        counted = {f"n_{recipe.noun}": sum(len(next(iter(e.truth.values()))) for e in examples)}
     about = {"recipe": recipe.name, "real": real, "judged": "held-out groups" if how == "folds" else "by one model",
-             "n_images": len(examples), "n_groups": len({e.group for e in examples})}  # fmt: skip
+             **counted, "n_groups": len({e.group for e in examples})}  # fmt: skip
     return {**about, **by_name(recipe, table), "rows": json.loads(table.to_json(orient="records"))}
+
+
+def _answer_each(answer: Any, noun: str) -> dict[str, Any]:
+    """A summary of what was said of many rows: how many, and the median of each number."""
+    import numpy as np
+
+    from ..core.units import say
+
+    first = next(iter(answer.data_vars.values()))
+    left = len(json.loads(answer.attrs["faults"]))
+    n = int(np.prod([answer.sizes[d] for d in first.dims]))
+    told = f"{n} {noun}" + (f", {left} of them not judged" if left else "")
+    medians = {}
+    for name, v in answer.data_vars.items():
+        if v.dims == first.dims and v.dtype.kind in "iuf" and np.isfinite(v.values).any():
+            medians[str(name)] = say(float(np.nanmedian(v.values)), v.attrs["units"], 4)
+    return {"answer": told, **{f"median {k}": v for k, v in medians.items()}}
 
 
 def _answer(answer: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from .recipe import Claim, Example, Port, Recipe
+from .rows import Rival, Rows
 
 _LAZY = {
     "Model": "model",
@@ -17,7 +18,10 @@ _LAZY = {
     "BrokenPromise": "recipe_contract",
     "check_reader": "reader_contract",
 }
-__all__ = ["BrokenPromise", "Claim", "Example", "Model", "OutOfRange", "Port", "Recipe", "check_reader", "check_recipe"]
+__all__ = [
+    "BrokenPromise", "Claim", "Example", "Model", "OutOfRange", "Port", "Recipe", "Rival", "Rows", "check_reader",
+    "check_recipe",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -22,6 +22,7 @@ import pandas as pd
 from ..core.errors import ModelError
 from ..core.files import write_whole
 from ..data.split import folds
+from . import each
 from .kinds import kind_of
 from .model import Model
 from .recipe import Example, Recipe, settled
@@ -46,6 +47,8 @@ def cross_validate(
     keep: a folder in which each fold's answers are kept, and found again by the same call. tell(what, done, of) is
     shown the progress. Raises ModelError for a recipe that restores, StudyError for fewer than two groups.
     """
+    if recipe.kind == "each":
+        return each.cross_validate(recipe, examples, options, k, seed, keep, real, tell)
     return judgement_table(
         recipe, kind_of(recipe, _classes(recipe, options)), examples,
         answers_out_of_fold(recipe, examples, options, k=k, seed=seed, keep=keep, tell=tell), real,

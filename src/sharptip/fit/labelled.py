@@ -31,8 +31,8 @@ LARGEST = 8 * 1024**3  # bytes of one array; beyond, a damaged or hostile header
 
 def examples_of(path: str | Path, recipe: Recipe) -> tuple[list[Example], tuple[str, ...]]:
     """(one example per picture, classes the file knows). Raises ReadError or StudyError naming what is amiss."""
-    arrays = _arrays(Path(path))
-    images = _needed(arrays, "images", path)
+    arrays = arrays_of(Path(path))
+    images = needed(arrays, "images", path)
     n = len(images)
     if images.ndim != 3 or n == 0 or images.dtype.kind not in "uif":
         raise ReadError(f"{path}: images has shape {images.shape} of {images.dtype}; it is (n, y, x) of numbers")
@@ -50,7 +50,7 @@ def examples_of(path: str | Path, recipe: Recipe) -> tuple[list[Example], tuple[
             raise ReadError(f"{path}: {key} has {len(values)} entries for {n} images")
     if any(not str(g).strip() or str(g) == "nan" for g in groups.tolist()):
         raise StudyError(f"{path}: some pictures have no session; say for each what it must not be parted from")
-    pixels = _numbers(arrays, "pixel_size", np.full(n, np.nan), path)
+    pixels = numbers(arrays, "pixel_size", np.full(n, np.nan), path)
     if len(pixels) == 1:
         pixels = np.repeat(pixels, n)
     if len(pixels) != n:
@@ -70,10 +70,10 @@ def examples_of(path: str | Path, recipe: Recipe) -> tuple[list[Example], tuple[
 def _truths(arrays: dict[str, np.ndarray], recipe: Recipe, path: Any) -> tuple[Sequence[Any], np.ndarray, tuple]:
     """(truth of each picture, how many raters, class names)."""
     if recipe.kind != "rate":
-        labels = _needed(arrays, "label", path).astype(str)
+        labels = needed(arrays, "label", path).astype(str)
         return labels.tolist(), np.ones(len(labels), int), tuple(sorted(set(labels.tolist())))
-    names = np.atleast_1d(_needed(arrays, "label_names", path)).astype(str)
-    scores = _numbers(arrays, "mean_score", None, path)
+    names = np.atleast_1d(needed(arrays, "label_names", path)).astype(str)
+    scores = numbers(arrays, "mean_score", None, path)
     if len(set(names.tolist())) < len(names):
         raise ReadError(f"{path}: label_names names {max(names.tolist(), key=names.tolist().count)!r} twice")
     if scores.ndim != 2 or scores.shape[1] != len(names):
@@ -86,7 +86,7 @@ def _truths(arrays: dict[str, np.ndarray], recipe: Recipe, path: Any) -> tuple[S
     if bad.any():
         raise ReadError(f"{path}: mean_score of picture {int(bad.argmax())} is not between 0 and 1: "
                         f"{scores[int(bad.argmax())].tolist()}")  # fmt: skip
-    raters = _numbers(arrays, "n_responses", np.ones(len(scores)), path)
+    raters = numbers(arrays, "n_responses", np.ones(len(scores)), path)
     if not (raters >= 1).all():
         i = int(np.argmax(~(raters >= 1)))
         raise ReadError(f"{path}: n_responses of picture {i} is {raters[i]:g}; leave pictures out that nobody rated")
@@ -99,21 +99,21 @@ def _scan(image: np.ndarray, name: str, unit: str, pixel: float, title: str) -> 
     return scan
 
 
-def _numbers(arrays: dict[str, np.ndarray], key: str, default: np.ndarray | None, path: Any) -> np.ndarray:
+def numbers(arrays: dict[str, np.ndarray], key: str, default: np.ndarray | None, path: Any) -> np.ndarray:
     """An array of numbers, one number as an array of one."""
-    values = np.atleast_1d(_needed(arrays, key, path) if default is None else arrays.get(key, default))
+    values = np.atleast_1d(needed(arrays, key, path) if default is None else arrays.get(key, default))
     if values.dtype.kind not in "uifb":
         raise ReadError(f"{path}: {key} holds {values.dtype}, such as {values.flat[0]!r}; it is numbers")
     return values.astype(float)
 
 
-def _needed(arrays: dict[str, np.ndarray], key: str, path: Any) -> np.ndarray:
+def needed(arrays: dict[str, np.ndarray], key: str, path: Any) -> np.ndarray:
     if key not in arrays:
         raise ReadError(f"{path}: has no array {key!r}; it has {', '.join(sorted(arrays)) or 'none'}")
     return arrays[key]
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
+def arrays_of(path: Path) -> dict[str, np.ndarray]:
     """Every array of the archive. Objects (pickles) are never loaded."""
     if not path.is_file():
         raise ReadError(f"{path}: there is no such file")

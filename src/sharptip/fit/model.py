@@ -24,10 +24,11 @@ from ..core.history import is_simulated, remember
 from ..core.scan import channel as channel_of
 from ..core.scan import label
 from ..data.split import folds, holdout
+from . import each
 from . import score as scoring
 from .kinds import kind_of
 from .prepare import Prepared, prepare, to_tiles
-from .recipe import Example, Port, Recipe, settled
+from .recipe import COMMON, Example, Port, Recipe, settled
 from .scale import CLIP, Scale
 from .storage import load, save
 
@@ -66,6 +67,8 @@ class Model:
         examples = list(scans) if scans is not None else self._simulated(seed)
         if not examples:
             raise ModelError(f"recipe {self.recipe.name!r}: there are no examples to learn from")
+        if self.recipe.kind == "each":
+            return each.learn(self, examples, scans is not None and each.are_real(examples), seed, on_epoch)
         prepared = [prepare(self.recipe, e.scan) for e in examples]
         pixels = [p.pixel_size for p in prepared if p.pixel_size]
         self.card = {
@@ -201,7 +204,8 @@ class Model:
     def _take_over(self) -> None:
         """Transfer learning: weights of another model, and which layers keep them."""
         if self.options["start_from"] is not None:
-            source = Model.load(self.options["start_from"], self.recipe)
+            start = str(self.options["start_from"])
+            source = Model.load(start, self.recipe) if start.endswith(".sharptip") else Model.trained(start)
             try:
                 self.learner.load_state_dict(source.learner.state_dict())
             except (RuntimeError, AttributeError) as error:
@@ -229,7 +233,8 @@ class Model:
         return Ensemble(learners, (*((self.card["tile"],) if self.recipe.lines else ()), *self.kind.outputs))
 
     def _build(self, seed: int) -> Any:
-        options = {**self.options, "seed": seed, "tile": self.card["tile"], "classes": self.classes}
+        about = {k: self.card.get(k) for k in ("tile", "input")}
+        options = {**self.options, "seed": seed, **about, "classes": self.classes}
         try:
             import torch
         except ModuleNotFoundError:
@@ -303,6 +308,9 @@ class Model:
         self._must_be_fitted()
         if not isinstance(scan, xr.Dataset):
             raise ScanError(f"a scan is an xarray.Dataset, this is a {type(scan).__name__}; make one with scan_of")
+        if self.recipe.kind == "each":
+            about = {"recipe": self.recipe.name, "seed": self.card.get("seed"), **_chosen(self.recipe, self.options)}
+            return remember(scan, each.predict(self, scan), "predict", about)
         if self.recipe.kind == "restore":
             answer, prepared = self._restored(scan)
         else:
@@ -446,8 +454,18 @@ class Model:
             text = f"{label(scan)}: its spread {spread} is outside the trained range {low} to {high}"
             warnings.warn(text, OutOfRange, stacklevel=3)
 
+    @property
+    def learns_nothing(self) -> bool:
+        """Whether the recipe builds no learner with these options, and so needs no `fit`."""
+        if self.recipe.kind != "each":
+            return False
+        try:
+            return self._build(0) is None
+        except (ModelError, TypeError):  # a network that wants to know the shape of what it will see
+            return False
+
     def _must_be_fitted(self) -> None:
-        if self.learner is None:
+        if self.learner is None and not self.learns_nothing:
             raise ModelError(f"this {self.recipe.name!r} model has learned nothing yet; call fit or Model.load")
 
     # -- judging ----------------------------------------------------------------------------------------------
@@ -461,6 +479,8 @@ class Model:
         self._must_be_fitted()
         if not examples:
             raise ModelError("there are no examples to score on")
+        if self.recipe.kind == "each":
+            return each.score(self, examples, real)
         if self.recipe.kind == "restore":
             rows = scoring.restoration_rows(self, examples, [e.group or str(i) for i, e in enumerate(examples)])
             return scoring.table(self.recipe, rows, real)
@@ -474,7 +494,7 @@ class Model:
         network = _is_network(self.learner)
         card = {**self.card, "recipe": self.recipe.name, "options": _plain(self.options), "network": network}
         estimators = {f"baseline-{k}": v for k, v in self.baselines.items() if baselines}
-        if not network:
+        if not network and self.learner is not None:
             estimators["learner"] = self.learner
         return save(path, card, self.learner.state_dict() if network else {}, estimators)
 
@@ -510,7 +530,7 @@ class Model:
                 model.learner = model._new_learner(card["seed"])
                 model.learner.load_state_dict(tensors)
                 model.learner.eval()
-            else:
+            elif not model.learns_nothing:
                 model.learner = estimators["learner"]
         except (KeyError, TypeError, RuntimeError) as error:
             raise ModelError(f"{path}: does not fit the recipe it names ({error})") from None
@@ -522,6 +542,11 @@ def _whole_image(truth: xr.DataArray, shape: tuple[int, ...]) -> np.ndarray:
     """A truth (y, x), or (y,) for what belongs to whole lines, as an image."""
     values = np.asarray(truth.values, float)
     return np.broadcast_to(values if values.ndim == 2 else values[:, None], shape)
+
+
+def _chosen(recipe: Recipe, options: dict[str, Any]) -> dict[str, Any]:
+    """The recipe's own options, those of learning aside: what an answer of physics rests on."""
+    return {k: v for k, v in _plain(options).items() if k in recipe.options and k not in COMMON}
 
 
 def _is_network(learner: Any) -> bool:

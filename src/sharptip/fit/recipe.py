@@ -15,7 +15,11 @@ import numpy as np
 from ..core.errors import ModelError
 
 if TYPE_CHECKING:  # a recipe can be listed without waiting for xarray
+    from pathlib import Path
+
     import xarray as xr
+
+    from .rows import Rival, Rows
 
 Options = Mapping[str, Any]
 
@@ -51,7 +55,8 @@ class Example:
     """A scan with its truth. `group` is what must not be split between learning and judging.
 
     truth: a class name ('classify'); a scan of the recipe's outputs ('restore'); the share of people, 0–1, who saw each
-    attribute, by its name ('rate'), of `raters` people.
+    attribute, by its name ('rate'), of `raters` people; arrays by name with an entry for each row ('each'), NaN where
+    nobody knows.
     """
 
     scan: xr.Dataset
@@ -60,7 +65,11 @@ class Example:
     raters: int = 1
 
 
-_KNOWN = {"kind": ("classify", "rate", "restore"), "scale": ("own", "fixed", "lines"), "view": ("tiles", "whole")}
+_KNOWN = {
+    "kind": ("classify", "rate", "restore", "each"),
+    "scale": ("own", "fixed", "lines"),
+    "view": ("tiles", "whole"),
+}
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,7 @@ class Recipe:
               'rate': several attributes at once, `classes` by name, each between 0 and 1; a truth may be the soft
               vote of several people. With `lines`, the network answers after every scan line.
               'restore': the whole scan goes through; truth is a scan with the variables of `gives`.
+              'each': each row of a scan (curve, spectrum, loop, trace) is a question; see the slots below.
     view      'tiles': a scan is cut into tiles at the pixels of the training; 'whole': it is brought to one tile,
               for questions that belong to a whole frame.
     eats      channels the recipe needs, by name, unit and axes; missing ones are refused by name.
@@ -92,6 +102,21 @@ class Recipe:
               in the attributes of an answer.
     baselines name → options → estimator, learned beside the model on the same features.
     options   every option with its default; there are no others.
+
+    For 'each' (`build` may give None: then nothing is learned, and `predict` needs no `fit`):
+
+    rows      (scan, options) → Rows. It refuses by name what it cannot eat (`rows.needed`); the axes of a port in
+              `eats` are those that it goes along.
+    target    (rows, truth, options) → (n, …) numbers, which `loss` holds against a network's; NaN where unknown.
+    answer    (rows, a network's numbers (n, …) or None, options) → name → (n, …) in SI units, for every port of
+              `gives`; the axes of such a port are those beyond the rows' own.
+    vary      (numbers, target, rng, options) → the same, changed at random for every batch in the place of distortions.
+    rivals    name → Rival that learns one truth from `features(rows)` (n, k).
+    classical name → (scan, options) → name → (n, …): baselines that learn nothing.
+    measures  name → (truths by name, answers by name) → number. One that asks for what a learner does not say is left
+              out for it. A name with a space, 'error median', is nested in the JSON of a score.
+    labelled  (path, options) → examples: the layout in which people bring labels for it.
+    noun      what a row is called, in the plural.
     """
 
     name: str
@@ -110,13 +135,22 @@ class Recipe:
     least: int = 1
     itself: Callable[[np.ndarray, np.random.Generator, Options], tuple[np.ndarray, np.ndarray]] | None = None
     finish: Callable[[np.ndarray, dict[str, np.ndarray], Options], dict[str, np.ndarray]] | None = None
-    features: Callable[[np.ndarray], np.ndarray] | None = None
+    features: Callable[[Any], np.ndarray] | None = None
     decide: Callable[[np.ndarray, Sequence[str]], dict[str, Any]] | None = None
     symmetries: tuple[str, ...] = ("identity",)
     distortions: tuple[str, ...] = ()
     baselines: Mapping[str, Callable[[Options], Any]] = field(default_factory=dict)
     claims: Sequence[Claim] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    rows: Callable[[xr.Dataset, Options], Rows] | None = None
+    target: Callable[[Rows, dict[str, np.ndarray], Options], np.ndarray] | None = None
+    answer: Callable[[Rows, np.ndarray | None, Options], dict[str, np.ndarray]] | None = None
+    vary: Callable[..., tuple[np.ndarray, np.ndarray]] | None = None
+    rivals: Mapping[str, Rival] = field(default_factory=dict)
+    classical: Mapping[str, Callable[[xr.Dataset, Options], Mapping[str, np.ndarray]]] = field(default_factory=dict)
+    measures: Mapping[str, Callable[..., float]] = field(default_factory=dict)
+    labelled: Callable[[Path, Options], list[Example]] | None = None
+    noun: str = "rows"
 
     def __post_init__(self) -> None:
         for slot, known in _KNOWN.items():
@@ -127,6 +161,8 @@ class Recipe:
             raise ModelError(f"recipe {self.name!r}: a classifier names two classes at least")
         if self.kind == "rate" and not self.classes:
             raise ModelError(f"recipe {self.name!r}: name the attributes it rates, in `classes`")
+        if self.kind == "each" and (self.rows is None or self.answer is None):
+            raise ModelError(f"recipe {self.name!r}: answers each row, and does not say `rows` and `answer`")
         if not self.eats or not self.gives:
             raise ModelError(f"recipe {self.name!r}: name what it eats and what it gives")
 
@@ -163,7 +199,7 @@ COMMON: dict[str, Any] = {
     "weight_decay": 0.0,  # penalty on the weights, decoupled from the gradient
     "patience": None,  # early stopping: epochs without a better validation loss, then back to the best
     "stop_at_accuracy": None,  # the review's rule is 0.96 of training accuracy
-    "start_from": None,  # transfer: a saved model (.sharptip) of the same network whose weights are taken over
+    "start_from": None,  # transfer: a saved model (.sharptip), or the name of one that ships: its weights to begin with
     "freeze": None,  # transfer: the first layer that still learns, e.g. "conv4"; those before it are kept
 }
 

@@ -47,10 +47,11 @@ def by_name(recipe: Recipe, table: pd.DataFrame) -> dict[str, Any]:
     """
     learners = {str(name): _named(rows) for name, rows in table[table.learner != "published"].groupby("learner")}
     claims = [{"metric": c.metric, "value": c.value, "source": c.source, "note": c.note} for c in recipe.claims]
+    rivals = {*recipe.baselines, *recipe.rivals, *recipe.classical}
 
     def after(ending: str) -> dict[str, Any]:
         others = {n.removesuffix(ending): v for n, v in learners.items()
-                  if n.removesuffix(ending) + ending == n and n.removesuffix(ending) in recipe.baselines}  # fmt: skip
+                  if n.removesuffix(ending) + ending == n and n.removesuffix(ending) in rivals}  # fmt: skip
         return {**learners["model" + ending], "baselines": others}
 
     out = {**after(""), "claims": claims}

@@ -25,6 +25,8 @@ def loss_function(name: str | Callable[..., Any], kind: str, outputs: int) -> An
     """The loss by name, or itself; 'auto': cross-entropy for judgements, the mean absolute error for restorations."""
     if callable(name):
         return name
+    if kind == "each":
+        raise ModelError("a recipe that answers each row names its own loss, (output, target) → scalar")
     if name == "auto":
         name = {"restore": "mae", "rate": "votes"}.get(kind, "bce" if outputs == 1 else "ce")
     return {"bce": binary_loss, "ce": class_loss, "votes": votes_loss, "mse": F.mse_loss, "mae": F.l1_loss}[name]
@@ -63,7 +65,7 @@ def train_network(
     xs, ys = torch.from_numpy(np.ascontiguousarray(x, np.float32)), torch.from_numpy(np.asarray(y, np.float32))
     keep = torch.ones(len(xs), dtype=torch.bool) if validation is None else torch.from_numpy(~validation)
     loss = loss_function(recipe.loss, recipe.kind, len(options["classes"]) if len(options["classes"]) > 2 else 1)
-    augment = options["augment"] and recipe.kind != "restore"
+    augment = options["augment"] and recipe.kind in ("classify", "rate")
     symmetries = recipe.symmetries if augment else ("identity",)
     distortions = recipe.distortions if augment else ()
     batches = drawn or Batches(xs[keep], ys[keep], options["batch"], symmetries, distortions, copies="one")
