@@ -32,6 +32,7 @@ class Rows:
     dims: tuple[str, ...]
     faults: tuple[str, ...]
     kept: Mapping[str, np.ndarray] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.numbers)
