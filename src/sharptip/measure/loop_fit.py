@@ -15,7 +15,7 @@ standard errors say so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -58,8 +58,7 @@ def fit_loops(loops: Loops) -> Fitted:
     """The junction of every loop; NaN for those with a fault."""
     parts = []
     for i in range(0, len(loops.response), TOGETHER):
-        part = loops.response[i : i + TOGETHER]
-        parts.append(_fit(Loops(part, loops.write, loops.read, loops.unit, loops.dims, ("",) * len(part))))
+        parts.append(_fit(replace(loops, response=loops.response[i : i + TOGETHER])))
     bad = ~loops.sound
 
     def whole(pieces: list[np.ndarray]) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 from ..fit.recipe import Claim, Example, Port, Recipe
 from ..fit.rows import Rival, Rows
 from ..measure.loop_fit import fit_loops
-from ..measure.loop_quantities import quantities
+from ..measure.loop_quantities import backwards, quantities
 from ..measure.loops import SIZE, Loops, images, loops_of
 from ..measure.principal import clusters, principal
 from ..simulate.loops import MECHANISMS, draw_loops
@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     import xarray as xr
 
 # Numbers of the posterior, on the scale that a network sees: voltages over the largest write voltage, responses over the
-# root mean square of the loop image.
+# scale of the loop image.
 PARAMETERS = ("piezo", "coercive", "imprint", "slope", "potential", "injected")
 COMPONENTS = 10  # principal components of a map
 _VOLTS, _RESPONSE, _SLOPE = ("coercive", "imprint", "potential"), ("piezo",), ("slope",)
+_BACKWARDS = "its response runs ahead of its voltage: time or the voltage axis is reversed"
+_LARGEST = 6.0  # on the network's scale; beyond it a loop is an offset with noise
 _SEEN = 0.05  # k_e · reach over the loop's size below which nobody can see where the response nulls
 
 
@@ -35,23 +37,25 @@ def rows(scan: xr.Dataset, options: Any) -> Rows:
     loops = loops_of(
         scan, off_field=options["off_field"], on=options["on"], phase_offset=options["phase_offset"]
     )
+    wrong = backwards(loops)
+    faults = tuple(f or (_BACKWARDS if w else "") for f, w in zip(loops.faults, wrong, strict=True))
     numbers, scale = images(loops, options["size"])
-    numbers[~loops.sound] = 0.0
+    numbers[[bool(f) for f in faults]] = 0.0
     n = len(scale)
-    kept = {"response": loops.response, "write": np.tile(loops.write, (n, 1)), "scale": scale}
+    kept = {"response": loops.response, "write": np.tile(loops.write, (n, 1)), "scale": scale, "filled": loops.filled}
     if loops.read is not None:
         kept["read"] = np.tile(loops.read, (n, 1))
     per_volt = {"V": "1", "m": "m/V", "arb": "arb"}.get(loops.unit, f"{loops.unit}/V")
-    times_volt = {"m/V": "m", "arb": "arb"}.get(loops.unit, f"{loops.unit}·V")
+    times_volt = {"m/V": "m", "arb": "arb", "V": "V^2"}.get(loops.unit, f"{loops.unit}·V")
     units = dict.fromkeys(("remanent_response", "response_offset", "switching_response", "noise"), loops.unit)
     units |= {"work_of_switching": times_volt, "electrostatic_slope": per_volt, "slope_uncertainty": per_volt}
-    return Rows(numbers, loops.dims, loops.faults, kept, units)
+    return Rows(numbers, loops.dims, faults, kept, units)
 
 
 def loops_in(rows: Rows) -> Loops:
     """The loops that the rows were made of; all of one run."""
     read = rows.kept["read"][0] if "read" in rows.kept else None
-    return Loops(rows.kept["response"], rows.kept["write"][0], read, "", rows.dims, rows.faults)
+    return Loops(rows.kept["response"], rows.kept["write"][0], read, "", rows.dims, rows.faults, rows.kept["filled"])
 
 
 def example(rng: np.random.Generator, options: Any) -> Example:
@@ -65,8 +69,12 @@ def target(rows: Rows, truth: dict[str, np.ndarray], options: Any) -> np.ndarray
     """(n, 1 + parameters): the mechanism, and the parameters on the network's scale, NaN where there are none."""
     unit = _scales(rows)
     numbers = {name: np.asarray(truth[name], float) / unit[name] for name in PARAMETERS}
-    blind = (np.abs(numbers["slope"]) < _SEEN) | ("read" not in rows.kept) | (rows.kept.get("read", np.zeros((1, 1))).shape[1] < 2)
-    numbers["potential"] = np.where(blind, np.nan, numbers["potential"])
+    reads = rows.kept["read"].shape[1] if "read" in rows.kept else 0
+    if reads == 1:
+        numbers["slope"] = np.full_like(numbers["slope"], np.nan)  # one constant with the potential
+    hidden = (np.abs(numbers["slope"]) < _SEEN) | (reads < 2)
+    numbers["potential"] = np.where(hidden, np.nan, numbers["potential"])
+    numbers = {k: np.where(np.abs(v) < _LARGEST, v, np.nan) for k, v in numbers.items()}
     return np.stack([truth["mechanism"], *numbers.values()], axis=1).astype(np.float32)
 
 
@@ -84,7 +92,7 @@ def network(options: Any) -> Any:
     from ..nets.mechanism_posterior import outputs
 
     return ConvClassifier(
-        filters=(16, 32, 64), dense=(64,), channels=3, outputs=outputs(len(MECHANISMS), len(PARAMETERS)), head="gap",
+        filters=(16, 32, 64), dense=(64,), channels=4, outputs=outputs(len(MECHANISMS), len(PARAMETERS)), head="gap",
         norm="batch", padding="same", size=options["size"],
     )  # fmt: skip
 
@@ -101,7 +109,7 @@ def answer(rows: Rows, output: np.ndarray | None, options: Any) -> dict[str, np.
     found = {
         "coercive_positive": said["coercive_positive"], "coercive_negative": said["coercive_negative"],
         "imprint": said["imprint"], "remanent_response": said["remanent"], "response_offset": said["offset"],
-        "work_of_switching": said["work"], "noise": said["noise"], "cluster": _clusters(rows),
+        "work_of_switching": said["work"], "noise": said["noise"], "cluster": _clusters(rows), "filled": rows.kept["filled"],
     }  # fmt: skip
     return found | _fitted(loops, options) | _learned(rows, output)
 
@@ -113,9 +121,10 @@ def _fitted(loops: Loops, options: Any) -> dict[str, np.ndarray]:
     }  # fmt: skip
     if not options["physics"]:
         nothing = np.full(len(loops.response), np.nan)
-        return {k: nothing for n in names for k in (names[n], f"{n}_uncertainty")} | {"switching_response": nothing, "misfit": nothing}
+        return {k: nothing for n in names for k in (names[n], f"{n}_uncertainty")} | {"switching_response": nothing, "explained": nothing}
     fit = fit_loops(loops)
-    found = {"switching_response": fit.values["piezo"], "misfit": fit.residual / quantities(loops)["noise"]}
+    spread = loops.response.var((1, 2))
+    found = {"switching_response": fit.values["piezo"], "explained": 1 - fit.residual**2 / np.where(spread > 0, spread, 1)}
     for name, ours in names.items():
         found[ours], found[f"{name}_uncertainty"] = fit.values[name], fit.errors[name]
     return found
@@ -205,7 +214,7 @@ def _gives() -> tuple[Port, ...]:
         "remanent_response", "response_offset", "work_of_switching", "switching_response", "electrostatic_slope",
         "slope_uncertainty", "noise",
     )  # fmt: skip
-    plain = ("injected_charge", "injected_uncertainty", "misfit", "learned_injected", "learned_injected_uncertainty", "cluster")
+    plain = ("injected_charge", "injected_uncertainty", "explained", "learned_injected", "learned_injected_uncertainty", "cluster", "filled")
     return (
         Port("probability", "1", ("label",)),
         *(Port(n, "V", ()) for n in volts), *(Port(n, "arb", ()) for n in responses), *(Port(n, "1", ()) for n in plain),
@@ -239,10 +248,10 @@ RECIPE = Recipe(
         Claim("temperature_step_C", 5.0, "10.1039/C9NA00731H", "'as small as 5 °C', on measured loops of one sample; see docs"),
     ),
     options={
-        "examples": 160,
+        "examples": 150,
         "pixels": 24,  # loops of one simulated run
         "fresh": True,
-        "epochs": 16,
+        "epochs": 14,
         "batch": 48,
         "lr": 2e-3,
         "schedule": "cosine",
