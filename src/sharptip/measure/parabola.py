@@ -75,11 +75,13 @@ def _at(u: np.ndarray, p: np.ndarray) -> np.ndarray:
 
 def _range(bias: np.ndarray, shift: np.ndarray, taken: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(middle and half of the swept range, in V, of each spectrum; why it cannot be fitted)."""
-    low, high = np.where(taken, bias, np.inf).min(1), np.where(taken, bias, -np.inf).max(1)
     count = taken.sum(1)
+    nowhere = count == 0
+    low = np.where(nowhere, 0, np.where(taken, bias, np.inf).min(1))
+    high = np.where(nowhere, 0, np.where(taken, bias, -np.inf).max(1))
     level = np.where(taken, shift, np.inf).min(1) == np.where(taken, shift, -np.inf).max(1)
     fault = np.select(
-        [count == 0, count < LEAST, _distinct(bias, taken) < 3, level],
+        [nowhere, count < LEAST, _distinct(bias, taken) < 3, level],
         ["no point was taken", f"fewer than {LEAST} points", "fewer than three biases", "the frequency shift is constant"],
         "",
     ).astype(object)
@@ -137,7 +139,7 @@ def _slow_noise(away: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     there = np.isfinite(away)
     away, count = np.where(there, away, 0.0), np.maximum(there.sum(1), 1)
-    lags = _autocovariance(away, there, int(np.clip(count.min(initial=1 << 30) // 10, 1, ORDER)))
+    lags = _autocovariance(away, there, ORDER)
     variance = np.maximum(lags[:, 0], 1e-300)
     phi, innovation = np.zeros((len(away), 0)), variance.copy()
     best, total, left = count * np.log(innovation), np.zeros(len(away)), variance.copy()
@@ -147,7 +149,7 @@ def _slow_noise(away: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         phi = np.concatenate([phi - reflection * phi[:, ::-1], reflection], 1)
         innovation = innovation * (1 - reflection[:, 0] ** 2)
         criterion = count * np.log(innovation) + 2 * k
-        better = criterion < best
+        better = (criterion < best) & (k <= np.maximum(count // 10, 1))
         best, total, left = (np.where(better, new, old) for new, old in
                              ((criterion, best), (phi.sum(1), total), (innovation, left)))  # fmt: skip
     total = np.minimum(total + (3 + 5 * total) / count, 0.98)
