@@ -6,7 +6,7 @@ group    (n,) what must not be parted: a molecule, a sample, a day; or `session`
 accept   (n,) 1 where a person kept the trace, 0 where not
 states   (n, T) state of each sample, 0 the lowest; negative or NaN where nobody knows; optional
 k12, k21 (n,) rates in 1/s between the two lowest states; optional
-unit     SI unit of the numbers (text); 'arb' where it is missing
+unit     SI unit of the numbers (text), that of options['unit'] where it is missing
 """
 
 from __future__ import annotations
@@ -41,14 +41,13 @@ def traces_of(path: str | Path, options: Options) -> list[Example]:
     dt = np.repeat(dt, n) if dt.shape == (1,) else dt
     if dt.shape != (n,) or not (dt > 0).all():
         raise ReadError(f"{path}: dt is {dt.ravel()[:3].tolist()}…; it is seconds between samples, one or {n} of them")
-    names = [options["channel"], options["second"] or "acceptor"][:channels]
-    if channels == 2 and not options["second"]:
-        raise StudyError(f"{path}: holds pairs of traces; say what they are: --set channel=donor --set second=acceptor")
+    names = [options["channel"], options["second"]][:channels]
     truth = _truth(arrays, n, length, path)
     groups = _groups(arrays, n, path)
-    unit = str(arrays.get("unit", "arb"))
-    if not is_si(unit):
-        raise ReadError(f"{path}: unit is {unit!r}; arrays hold SI units ('A', 'm', 'V') or 'arb': convert the traces")
+    unit = str(arrays.get("unit", options["unit"]))
+    if unit != options["unit"]:
+        ask = f"say --set unit={unit}" if is_si(unit) else "arrays hold SI units ('A', 'm', 'V') or 'arb': convert the traces"
+        raise StudyError(f"{path}: unit is {unit!r} and the model's is {options['unit']!r}; {ask}")
     return [
         Example(_scan(traces[of], float(dt[of[0]]), names, unit, g), {k: v[of] for k, v in truth.items()}, group=g)
         for g in dict.fromkeys(groups.tolist())

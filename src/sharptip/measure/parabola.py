@@ -173,11 +173,12 @@ def _told(p: np.ndarray, covariance: np.ndarray, free: np.ndarray, confidence: f
         slope = np.stack([np.zeros_like(peak), -1 / (2 * p[:, 2]), p[:, 1] / (2 * p[:, 2] ** 2)], 1)
         top_slope = np.stack([np.ones_like(peak), peak, peak**2], 1)
         low, high = _fieller(p, covariance, t)
-    variance = np.einsum("ni,nij,nj->n", slope, covariance, slope)
-    top_variance = np.einsum("ni,nij,nj->n", top_slope, covariance, top_slope)
+        top = p[:, 0] - p[:, 2] * peak**2
+        variance = np.einsum("ni,nij,nj->n", slope, covariance, slope)
+        top_variance = np.einsum("ni,nij,nj->n", top_slope, covariance, top_slope)
     return {"potential": peak, "potential_error": np.sqrt(variance), "low": low, "high": high,
             "curvature": -p[:, 2], "curvature_error": np.sqrt(covariance[:, 2, 2]),
-            "maximum": p[:, 0] - p[:, 2] * peak**2, "maximum_error": np.sqrt(top_variance)}  # fmt: skip
+            "maximum": top, "maximum_error": np.sqrt(top_variance)}  # fmt: skip
 
 
 def _fieller(p: np.ndarray, covariance: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

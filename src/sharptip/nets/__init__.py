@@ -8,6 +8,7 @@ from .ensemble import Ensemble
 from .frame_classifier import FrameClassifier
 from .line_classifier import LineClassifier
 from .line_denoiser import LineDenoiser
+from .trace_net import ScatterNet, TraceLSTM, TraceTCN
 
 __all__ = [
     "ARCHITECTURES",
@@ -19,7 +20,10 @@ __all__ = [
     "FrameClassifier",
     "LineClassifier",
     "LineDenoiser",
+    "ScatterNet",
     "ShallowNet",
+    "TraceLSTM",
+    "TraceTCN",
     "build",
     "discriminative_groups",
     "freeze_until",

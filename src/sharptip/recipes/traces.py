@@ -263,7 +263,7 @@ RECIPE = Recipe(
     options={
         "channel": "current", "unit": "A", "second": "acceptor", "segment": "pause", "learner": "tcn",
         "of": "any",  # simulated: pair, current, deflection
-        "frames": 512, "dead_samples": DEAD, "examples": 120, "epochs": 20, "batch": 32, "lr": 3e-3,
+        "frames": 512, "dead_samples": DEAD, "examples": 120, "epochs": 24, "batch": 32, "lr": 3e-3,
         "schedule": "cosine", "fresh": True, "clip": 1.0, "half": True, "dropout": 0.1,
     },
     noun="traces",
