@@ -140,7 +140,8 @@ class Fitted:
     def reasons_counted(self) -> list[tuple[str, str, int]]:
         """(verdict, reason without the curve's own numbers, how many), the most frequent first."""
         told = Counter(zip(self.verdicts.tolist(), map(_general, self.reasons.tolist()), strict=True))
-        return [(v, why, n) for (v, why), n in told.most_common() if v != GOOD or why]
+        first = {(v, _general(why)): why for v, why in zip(self.verdicts[::-1], self.reasons[::-1], strict=True)}
+        return [(v, first[v, why] if n == 1 else why, n) for (v, why), n in told.most_common() if v != GOOD or why]
 
 
 def faults_of(answer: xr.Dataset, n: int) -> np.ndarray:

@@ -153,7 +153,7 @@ def _too_stiff(approach: Approach, numbers: dict[str, Quantity]) -> np.ndarray:
     for i in np.flatnonzero(surely > STIFFER):
         times = slope.value[i] / most[i]
         words[i] = (
-            f"the lever seems to bend {times:.2f} times as far as the piezo goes: its sensitivity, or the height, is off"
+            f"the lever seems to bend {times:.2f} times as far as the piezo goes: the sensitivity or the height is off"
         )
     return words
 

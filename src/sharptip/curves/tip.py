@@ -93,9 +93,7 @@ def mechanics_of(settings: Settings) -> Mechanics:
         return Mechanics(rater, missing=(GIVE_TIP,))
     law, tip = _law(settings), _tip(settings)
     if FITTER not in registry.names("recipes"):
-        return Mechanics(
-            rater, missing=(f"not computed: Young's modulus, since the recipe {FITTER!r} is not installed",)
-        )
+        return Mechanics(rater, missing=(f"not computed: Young's modulus; the recipe {FITTER!r} is not installed",))
     from ..fit.model import Model
     from ..fit.recipe import settled
 
@@ -179,7 +177,5 @@ def _why(verdict: str, rating: float) -> str:
 
 
 def _card(model: Model) -> dict[str, Any]:
-    """What a record needs of a model."""
-    return {
-        k: model.card[k] for k in ("real", "n_examples", "seed") if k in getattr(model, "card", {})
-    } or "no training"
+    """What a record needs of a model; nothing of one that learns nothing."""
+    return {k: model.card[k] for k in ("real", "n_examples", "seed") if k in getattr(model, "card", {})}

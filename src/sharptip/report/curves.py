@@ -6,7 +6,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -156,10 +156,8 @@ def _lines(axes: Axes, traces: Sequence[Trace], x_factor: float, y_factor: float
         colour, width, layer = _LOOK[trace.role]
         x, y = _thinned(trace.x, trace.y)
         dots = "o" if len(x) < _FEW else ""
-        axes.plot(
-            x * x_factor, y * y_factor, color=colour, linewidth=width * thin, zorder=layer, label=trace.name, marker=dots,
-            markersize=4,
-        )  # fmt: skip
+        look: Any = {"color": colour, "linewidth": width * thin, "zorder": layer, "marker": dots, "markersize": 4}
+        axes.plot(x * x_factor, y * y_factor, label=trace.name, **look)
     axes.ticklabel_format(useOffset=False)
 
 
