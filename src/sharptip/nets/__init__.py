@@ -2,6 +2,7 @@
 
 from .build import KINDS, build, discriminative_groups, freeze_until, n_params
 from .conv_classifier import ARCHITECTURES, ConvClassifier, map_sizes, modern, shape_chain
+from .curve_rater import CurveRater
 from .decomposer import Decomposer
 from .dense import DeepNet, ShallowNet
 from .ensemble import Ensemble
@@ -13,6 +14,7 @@ __all__ = [
     "ARCHITECTURES",
     "KINDS",
     "ConvClassifier",
+    "CurveRater",
     "Decomposer",
     "DeepNet",
     "Ensemble",

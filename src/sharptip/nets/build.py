@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from .conv_classifier import ConvClassifier
+from .curve_rater import CurveRater
 from .decomposer import Decomposer
 from .dense import DeepNet, ShallowNet
 from .frame_classifier import FrameClassifier
@@ -15,6 +16,7 @@ from .line_denoiser import LineDenoiser
 
 KINDS: dict[str, type[nn.Module]] = {
     "ConvClassifier": ConvClassifier,
+    "CurveRater": CurveRater,
     "Decomposer": Decomposer,
     "DeepNet": DeepNet,
     "FrameClassifier": FrameClassifier,
