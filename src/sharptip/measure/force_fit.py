@@ -4,8 +4,8 @@ The model of an approach, with x the travel of the base toward the sample and y 
 
     y = b₀ + b₁ x + f,   k f = E · S(δ),   δ = x − x₀ − f,
 
-a baseline with an offset and a tilt, the contact at x₀, a modulus E and a law S. Noise is in y alone, so f is solved from
-x for every trial instead of taking δ from the noisy deflection, which biases stiff contacts. Curves are averaged in
+a baseline with an offset and a tilt, the contact at x₀, a modulus E and a law S. Noise is in y alone, so f is solved
+from x for every trial instead of taking δ from the noisy deflection, which biases stiff contacts. Curves are averaged in
 bins first; starts come from a grid of contact points, at each of which the other three numbers have a closed form; then
 all four are refined by Levenberg and Marquardt's method. Standard errors come from the noise of the baseline, white and
 1/f (`curve_noise`), and grow by Birge's ratio where the residuals of the contact are larger than that noise.
@@ -39,10 +39,11 @@ TAIL = 8  # bins beyond the contact that a fit needs
 class ForceFit:
     """What was fitted to n curves, (n,) each; NaN for those with a fault.
 
-    contact and its error are the piezo height in m at which the tip touches; modulus and its error in Pa; offset (m) and
-    tilt (m of deflection per m of travel) of the baseline; noise (m) of one sample of the deflection; indentation (m) and
-    force (N) that were reached; r_squared of the deflection; misfit, the residuals of the contact over what the noise
-    explains (1 where the law holds). converged says whether the numbers are a minimum, reason in words what is wrong.
+    contact and its error are the piezo height in m at which the tip touches; modulus and its error in Pa; offset (m)
+    and tilt (m of deflection per m of travel) of the baseline; noise (m) of one sample of the deflection; indentation
+    (m) and force (N) that were reached; r_squared of the deflection; misfit, the residuals of the contact over what the
+    noise explains (1 where the law holds). converged says whether the numbers are a minimum and mean something, reason
+    in words what is wrong.
     """
 
     contact: np.ndarray
@@ -62,7 +63,7 @@ class ForceFit:
 
     def interval(self) -> tuple[np.ndarray, np.ndarray]:
         """Ends (n,) of the 95 % interval of the modulus, in Pa; it is even in the logarithm."""
-        wide = np.exp(1.96 * self.modulus_error / self.modulus)
+        wide = np.exp(np.minimum(1.96 * self.modulus_error / self.modulus, 300))
         return self.modulus / wide, self.modulus * wide
 
 
@@ -89,7 +90,7 @@ def fit_curves(
         raise ValueError(f"the law {law.name!r} needs {', '.join(law.missing(tip))} of the tip; say Tip(...)")
     if weights not in ("samples", "parts"):
         raise ValueError(f"weights are {weights!r}; they are 'samples' or 'parts'")
-    approach.position  # raises where the deflection has no unit of length
+    _ = approach.position  # raises where the deflection has no unit of length
     limits = (np.inf if max_indentation is None else max_indentation, np.inf if max_force is None else max_force)
     n = len(approach)
     parts = [slice(i, min(i + BLOCK, n)) for i in range(0, n, BLOCK)]
