@@ -7,20 +7,26 @@ from typing import Any
 from torch import nn
 
 from .conv_classifier import ConvClassifier
+from .curve_rater import CurveRater
 from .decomposer import Decomposer
 from .dense import DeepNet, ShallowNet
 from .frame_classifier import FrameClassifier
 from .line_classifier import LineClassifier
 from .line_denoiser import LineDenoiser
+from .trace_net import ScatterNet, TraceLSTM, TraceTCN
 
 KINDS: dict[str, type[nn.Module]] = {
     "ConvClassifier": ConvClassifier,
+    "CurveRater": CurveRater,
     "Decomposer": Decomposer,
     "DeepNet": DeepNet,
     "FrameClassifier": FrameClassifier,
     "LineClassifier": LineClassifier,
     "LineDenoiser": LineDenoiser,
+    "ScatterNet": ScatterNet,
     "ShallowNet": ShallowNet,
+    "TraceLSTM": TraceLSTM,
+    "TraceTCN": TraceTCN,
 }
 
 

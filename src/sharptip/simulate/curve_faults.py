@@ -112,10 +112,11 @@ def late_engagement(rng: np.random.Generator, p: Numbers, s: np.ndarray) -> dict
 
 
 def two_slopes(rng: np.random.Generator, p: Numbers, s: np.ndarray) -> dict[str, np.ndarray]:
-    on = s > 0
+    on, knee = s > 0, rng.random(s.shape) < 0.5  # the others go over from soft to stiff bit by bit
     return {
         "substrate_depth": np.where(on, p["depth"] * _between(rng, s, 0.25, 0.7), 0.0),
-        "substrate_ratio": np.where(on, 1 + 30 * s**2 * _between(rng, s, 0.5, 1), 0.0),
+        "substrate_ratio": np.where(on, knee * (1 + 30 * s**2 * _between(rng, s, 0.5, 1)), 0.0),
+        "stiffening": np.where(on, p["stiffening"] + (1 - knee) * 30 * s**1.5, p["stiffening"]),
     }
 
 
@@ -134,14 +135,19 @@ KINDS: dict[str, tuple[Change, float]] = {  # what it changes, and the weight of
     "two slopes": (two_slopes, 0.7),
 }
 WHOLE = ("no contact", "contact at start")  # either there or not: their strength is 1
-AGAINST = {"no contact": ("contact at start", "saturation", "slip", "jump-in", "two slopes", "late engagement", "double contact",
-                          "sample drift"), "contact at start": ("late engagement", "double contact", "jump-in")}  # fmt: skip
+IN_CONTACT = ("slip", "double contact", "jump-in", "saturation", "sample drift", "late engagement", "two slopes")
+AGAINST = {  # what cannot be seen with it
+    "no contact": ("contact at start", *IN_CONTACT),
+    "contact at start": ("late engagement", "double contact", "jump-in"),
+}
 FREQUENT = np.array([1.6, 1.3, 0.8, 0.6, 0.8, 1.5, 1.5, 0.8, 0.6, 0.8, 0.6, 0.8])  # how often each, relative
 
 
 def drawn_strengths(rng: np.random.Generator, n: int, share: float | None = None) -> np.ndarray:
     """(n, kinds) strengths, 0 where a curve has not that kind. share: of curves that have any; None: as SHARES say."""
-    shares = np.array(SHARES) if share is None else np.array([1 - share, *(share * np.array(SHARES[1:]) / sum(SHARES[1:]))])
+    shares = (
+        np.array(SHARES) if share is None else np.array([1 - share, *(share * np.array(SHARES[1:]) / sum(SHARES[1:]))])
+    )
     number = rng.choice(len(shares), n, p=shares)
     race = rng.exponential(1, (n, len(KINDS))) / FREQUENT
     on = race.argsort(axis=1).argsort(axis=1) < number[:, None]
@@ -168,5 +174,5 @@ def rating(rng: np.random.Generator, p: Numbers, strength: np.ndarray) -> np.nda
     left = (1 - weight * strength**1.5).prod(axis=1) * 0.9 ** (strength > 0).sum(axis=1)
     noise = (p["noise"] / p["peak"])[:, 0]
     brush = (p["brush_force"] / p["spring_constant"] / p["peak"])[:, 0]
-    left = left / (1 + (noise / 0.08) ** 2) / (1 + (brush / 0.12) ** 2)
+    left = left / (1 + (noise / 0.08) ** 2) / (1 + (brush / 0.12) ** 2) / (1 + (p["stiffening"][:, 0] / 8) ** 2)
     return np.clip(9.5 * left + rng.normal(0, SCATTER, len(left)), 0, 10)

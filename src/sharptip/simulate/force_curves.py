@@ -1,7 +1,7 @@
 """Force curves as atomic force microscopes record them on cells, gels, polymers and mica, with what is true of them.
 
-Curves come in sessions: one cantilever, one tip, one kind of sample, one way to ramp; curves of a session differ in where
-the sample is, how stiff it is there, and in what goes wrong. Ranges and where they come from: docs/simulated_curves.md.
+Curves come in sessions: one cantilever, one tip, one kind of sample, one way to ramp; curves of a session differ in
+where the sample is, how stiff it is there, and in what goes wrong. Ranges: docs/simulated_curves.md.
 """
 
 from __future__ import annotations
@@ -39,21 +39,40 @@ class Setting:
     brush_length: Range = (30e-9, 600e-9)
     attraction: float = 0.1  # share of curves with a small jump into contact
     relaxation: float = 0.4  # the largest power of time
+    stiffening: Range = (0.03, 0.5)  # how much stiffer the deepest than the surface, as a ratio less one
 
 
 SETTINGS: dict[str, tuple[Setting, float]] = {  # and how often
-    "cell, sharp tip": (Setting(("pyramid", "cone", "paraboloid"), (15e-9, 150e-9), (100.0, 1e5), (0.01, 0.3),
-                                (8e-9, 150e-9), (0.2e-6, 3e-6)), 0.35),
-    "cell, bead": (Setting(("paraboloid", "sphere"), (0.5e-6, 10e-6), (50.0, 5e4), (0.01, 0.3),
-                           (4e-9, 150e-9), (0.2e-6, 3e-6)), 0.2),
-    "gel": (Setting(("paraboloid", "sphere", "pyramid", "cone"), (20e-9, 10e-6), (500.0, 1e6), (0.02, 3.0),
-                    (8e-9, 200e-9), (0.1e-6, 2e-6), 0.3, (0.3, 0.95), 0.15, (10e-9, 100e-9), 0.3, 0.15), 0.15),
-    "polymer": (Setting(("paraboloid", "cone", "sphere"), (5e-9, 1e-6), (1e6, 1e9), (0.3, 40.0),
-                        (3e-9, 150e-9), (5e-9, 0.3e-6), 0.3, (0.3, 0.98), 0.0, (5e-9, 50e-9), 0.7, 0.1), 0.12),
-    "mica": (Setting(("paraboloid",), (5e-9, 100e-9), (2e10, 1.5e11), (0.01, 40.0),
-                     (4e-9, 150e-9), (5e-9, 0.1e-6), 0.05, (0.3, 0.985), 0.6, (1e-9, 80e-9), 0.5, 0.0), 0.18),
+    "cell, sharp tip": (
+        Setting(
+            ("pyramid", "cone", "paraboloid"), (15e-9, 150e-9), (100.0, 1e5), (0.01, 0.3), (10e-9, 100e-9),
+            (0.4e-6, 5e-6), contact=(0.35, 0.985), stiffening=(0.05, 3.0),
+        ), 0.35),
+    "cell, bead": (
+        Setting(
+            ("paraboloid", "sphere"), (0.5e-6, 10e-6), (50.0, 5e4), (0.01, 0.3), (5e-9, 100e-9), (0.2e-6, 3e-6),
+            contact=(0.3, 0.97), stiffening=(0.05, 2.0),
+        ), 0.2),
+    "gel": (
+        Setting(
+            ("paraboloid", "sphere", "pyramid", "cone"), (20e-9, 10e-6), (500.0, 1e6), (0.02, 3.0), (8e-9, 200e-9),
+            (0.1e-6, 2e-6), spread=0.3, contact=(0.3, 0.95), brush=0.15, brush_length=(10e-9, 100e-9),
+            attraction=0.3, relaxation=0.15,
+        ), 0.15),
+    "polymer": (
+        Setting(
+            ("paraboloid", "cone", "sphere"), (5e-9, 1e-6), (1e6, 1e9), (0.3, 40.0), (4e-9, 150e-9), (5e-9, 0.3e-6),
+            spread=0.3, contact=(0.3, 0.98), brush=0.0, brush_length=(5e-9, 50e-9), attraction=0.7, relaxation=0.1,
+            stiffening=(0.01, 0.2),
+        ), 0.12),
+    "mica": (
+        Setting(
+            ("paraboloid",), (5e-9, 100e-9), (2e10, 1.5e11), (0.01, 40.0), (3e-9, 150e-9), (5e-9, 0.1e-6),
+            spread=0.05, contact=(0.3, 0.985), brush=0.6, brush_length=(1e-9, 80e-9), attraction=0.5, relaxation=0.0,
+            stiffening=(0.001, 0.01),
+        ), 0.18),
 }  # fmt: skip
-SAMPLES = (100, 4000)
+SAMPLES = (120, 2500)  # of a typical approach of a session; none has more than 4000
 VELOCITY = (0.2e-6, 50e-6)  # m/s
 PER_SESSION = 16  # curves that share a cantilever
 
@@ -73,7 +92,7 @@ class Drawn(NamedTuple):
 
 @dataclass
 class Session:
-    """Curves of one session before they are put in a scan: rows (n, samples) of time, height, deflection; NaN behind."""
+    """Curves of one session: rows (n, samples) of time, height, deflection, NaN behind the end of each."""
 
     rows: dict[str, np.ndarray]
     truth: dict[str, np.ndarray]
@@ -94,7 +113,7 @@ def force_curves(
     """n simulated curves, of `per_session` each from as many sessions as that takes.
 
     retract: also the way back. faulty: share of curves with any artefact (None: 0.58). setting: only this kind of
-    experiment. samples: of the longest approach of a session (None: 100–4000, log-uniform).
+    experiment. samples: the most that an approach may have; a typical one has half (None: 120–2500, log-uniform).
 
     Raises ValueError for a setting that is not in SETTINGS and for less than one curve.
     """
@@ -148,11 +167,15 @@ def drawn(rng: np.random.Generator, n: int, setting: Setting) -> tuple[Law, Tip,
     p["peak"] = law.force(p["depth"], p["modulus"], tip) / p["spring_constant"]
     p["come"] = p["depth"] + p["peak"]
     p["relaxation"] = all_ + rng.uniform(0, 1) * setting.relaxation
+    p["stiffening"] = log(setting.stiffening) * log_between(rng, all_, 0.5, 2)
     p["velocity"] = log(VELOCITY)
-    share = rng.uniform(*setting.contact) + rng.normal(0, 0.04, (n, 1))
+    low, high = setting.contact
+    share = low + (high - low) * np.sqrt(rng.random()) + rng.normal(0, 0.03, (n, 1))
     p["contact_share"] = np.clip(share, 0.12, 0.99)
     p |= _instrument(rng, p, one) | _before(rng, p, setting) | _untouched(all_)
-    p["adhesion"] = p["peak"] * p["spring_constant"] * np.where(rng.random((n, 1)) < 0.6, log_between(rng, all_, 0.01, 1), 0)
+    p["adhesion"] = (
+        p["peak"] * p["spring_constant"] * np.where(rng.random((n, 1)) < 0.6, log_between(rng, all_, 0.01, 1), 0)
+    )
     p["pull_length"] = p["come"] * log_between(rng, all_, 0.01, 1.5)
     return law, tip, p
 
@@ -161,18 +184,18 @@ def _instrument(rng: np.random.Generator, p: dict[str, np.ndarray], one: np.ndar
     """What every instrument adds a little of; lengths in metres of deflection."""
     k, peak, n = p["spring_constant"], p["peak"], len(p["peak"])
     like = np.zeros((n, 1))
-    thermal = np.sqrt(THERMAL / k) * log_between(rng, one, 0.05, 1.2)
-    noise = np.hypot(thermal, log_between(rng, one, 8e-12, 300e-12)) * log_between(rng, like, 0.9, 1.15)
-    noise = np.minimum(noise, peak * log_between(rng, one, 0.004, 0.1))  # nobody triggers within the noise
+    thermal = np.sqrt(THERMAL / k) * log_between(rng, one, 0.03, 1.0)
+    noise = np.hypot(thermal, log_between(rng, one, 8e-12, 200e-12)) * log_between(rng, like, 0.9, 1.15)
+    noise = np.minimum(noise, peak * log_between(rng, one, 0.002, 0.1))  # nobody triggers within the noise
     return {
         "noise": noise,
         "memory": like + np.maximum(rng.uniform(-0.3, 0.85), 0),  # correlation of neighbouring samples
         "flicker": noise * log_between(rng, like, 0.05, 1.5),
         "height_noise": np.minimum(like + log_between(rng, one, 5e-12, 0.8e-9), 1e-3 * p["come"]),
         "uneven": like + rng.uniform(-0.15, 0.15),  # of the piezo's speed along the ramp
-        "tilt": peak * (rng.normal(0, 0.06) + 0.03 * rng.standard_normal((n, 1))),  # over the whole ramp
-        "bow": peak * (0.02 * rng.standard_normal((n, 1))),
-        "wave": peak * log_between(rng, like, 1e-4, 0.008),
+        "tilt": peak * (0.015 + 0.03 * rng.standard_t(2) + 0.02 * rng.standard_normal((n, 1))),  # over the whole ramp
+        "bow": peak * (0.01 * rng.standard_normal((n, 1))),
+        "wave": peak * log_between(rng, like, 1e-4, 0.005),
         "wave_period": like + log_between(rng, one, 0.2e-6, 3e-6),
         "wave_phase": rng.uniform(0, 2 * np.pi, (n, 1)),
         "drag": like + log_between(rng, one, 0.3e-6, 5e-6),  # N·s/m
@@ -220,10 +243,10 @@ def ramps(rng: np.random.Generator, p: dict[str, np.ndarray], law: Law, tip: Tip
 
 
 def lengths(rng: np.random.Generator, p: dict[str, np.ndarray], samples: int | None) -> np.ndarray:
-    """(n,) samples of each approach: ramps of a session have one rate, the longest has `samples`."""
-    most = int(np.exp(rng.uniform(*np.log(SAMPLES)))) if samples is None else samples
-    share = p["ramp"] / np.minimum(p["ramp"].max(), 3 * np.median(p["ramp"]))
-    return np.clip(np.rint(most * share[:, 0]), min(50, most), most).astype(int)
+    """(n,) samples of each approach: ramps of a session have one rate; `samples` is the most that one has."""
+    most = int(np.exp(rng.uniform(*np.log(SAMPLES)))) if samples is None else samples / 2
+    share = (p["ramp"] / np.median(p["ramp"]))[:, 0]
+    return np.rint(np.minimum(most * np.clip(share, 0.1, 2), 4000)).astype(int)
 
 
 # -- what is measured ---------------------------------------------------------------------------------------------
@@ -259,7 +282,12 @@ def _swayed(p: dict[str, np.ndarray], part: np.ndarray) -> np.ndarray:
 
 
 def recorded(
-    rng: np.random.Generator, come: np.ndarray, felt: np.ndarray, way: float, p: dict[str, np.ndarray], inside: np.ndarray
+    rng: np.random.Generator,
+    come: np.ndarray,
+    felt: np.ndarray,
+    way: float,
+    p: dict[str, np.ndarray],
+    inside: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Height and deflection (n, samples) as the instrument says them; way: 1 approaching, −1 going back."""
     n, most = come.shape
@@ -345,15 +373,18 @@ def _scan(parts: list[Session], record: dict[str, np.ndarray], retract: bool) ->
     most = max(part.rows["height"].shape[1] for part in parts)
     channels: dict[str, Any] = {}
     for name, unit in (("height", "m"), ("deflection", "m"), ("time", "s")):
-        wide = [np.pad(p.rows[name], ((0, 0), (0, most - p.rows[name].shape[1])), constant_values=np.nan) for p in parts]
+        wide = [
+            np.pad(p.rows[name], ((0, 0), (0, most - p.rows[name].shape[1])), constant_values=np.nan) for p in parts
+        ]
         channels[name] = (("curve", "sample"), np.concatenate(wide), {"units": unit})
     approach = np.concatenate([part.retract for part in parts])
     channels["segment"] = (("curve", "sample"), (np.arange(most) >= approach[:, None]).astype(np.int8), {"units": "1"})
     channels["length"] = ("curve", approach * (2 if retract else 1), {"units": "1"})
     channels["spring_constant"] = ("curve", record["spring_constant"], {"units": "N/m"})
     names = ["approach", "retract"] if retract else ["approach"]
-    attrs = {"name": "simulated force curves", "source": "", "format": "simulated", "header": "{}",
-             "segments": json.dumps(names), "history": json.dumps([entry("simulate_force_curves", {"curves": len(approach)})])}  # fmt: skip
+    history = json.dumps([entry("simulate_force_curves", {"curves": len(approach)})])
+    attrs = {"name": "simulated force curves", "source": "", "format": "simulated", "header": "{}"}
+    attrs |= {"segments": json.dumps(names), "history": history}
     return xr.Dataset(channels, attrs=attrs)
 
 

@@ -45,12 +45,13 @@ def force(delta: np.ndarray, law: Law, tip: Tip, p: Numbers) -> np.ndarray:
 
 
 def elastic(delta: np.ndarray, law: Law, tip: Tip, p: Numbers) -> np.ndarray:
-    """The law's force, its modulus falling as (time since contact)^−β and right at the deepest point.
+    """The law's force, its modulus falling as (time since contact)^−β, rising with depth, and right at the deepest.
 
     At a steady rate Ting's integral of F ∝ δⁿ with E(t) ∝ t^−β is F ∝ δ^(n−β), doi 10.1115/1.3625192.
     """
     relative = np.maximum(delta / p["depth"], RELAXED)
-    return law.force(delta, p["modulus"], tip) * relative ** -p["relaxation"]
+    stiffer = (1 + p["stiffening"] * relative) / (1 + p["stiffening"])
+    return law.force(delta, p["modulus"], tip) * stiffer * relative ** -p["relaxation"]
 
 
 def touched_first(delta: np.ndarray, law: Law, tip: Tip, p: Numbers) -> np.ndarray:
@@ -78,9 +79,9 @@ def path(delta: np.ndarray, f: np.ndarray, k: np.ndarray) -> np.ndarray:
 def lifted(delta: np.ndarray, f: np.ndarray, p: Numbers, exponent: float) -> tuple[np.ndarray, np.ndarray]:
     """(path, force) of the way back, on the same indentations.
 
-    The force of a viscoelastic sample falls by Ting's rule at equal rates of approach and retract: with x = δ/depth, the
-    time t = 2 − x and t₁ = t − 2^(1/(1−β)) (t − 1), it is t^(n−β) I(t₁/t; n, 1−β). Adhesion holds the tip until the gap
-    is `pull_length`.
+    The force of a viscoelastic sample falls by Ting's rule at equal rates of approach and retract: with x = δ/depth,
+    the time t = 2 − x and t₁ = t − 2^(1/(1−β)) (t − 1), it is t^(n−β) I(t₁/t; n, 1−β). Adhesion holds the tip until
+    the gap is `pull_length`.
     """
     beta, x = p["relaxation"], np.clip(delta / p["depth"], 0, 1)
     t = 2 - x
@@ -101,7 +102,7 @@ def read_off(come: np.ndarray, s: np.ndarray, f: np.ndarray) -> np.ndarray:
 def deepest(wanted: np.ndarray, law: Law, modulus: np.ndarray, tip: Tip, limit: np.ndarray) -> np.ndarray:
     """Indentation (n, 1) m at which the law takes the force `wanted` (n, 1), or `limit` (n, 1) where that is less."""
     low, high = np.full_like(limit, -30.0), np.log(limit)
-    for _ in range(40):
+    for _ in range(24):
         middle = (low + high) / 2
         more = law.force(np.exp(middle), modulus, tip) > wanted
         low, high = np.where(more, low, middle), np.where(more, middle, high)

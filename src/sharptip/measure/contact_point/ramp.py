@@ -1,0 +1,117 @@
+"""A curve as every finder of contact sees it: without gain, offset and unit, so that none of them depends on those."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..approach import Approach
+
+FEWEST = 20  # samples below which no finder says anything
+BASELINE = 0.3  # of a curve, its far part: the line is fitted there, the noise measured
+LAST = 0.02  # of a curve, its deep end: the largest deflection is measured there
+VISIBLE = 6.0  # noise levels that a curve must rise for a contact to be told
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """n curves (n, samples). Behind the end of a curve both arrays repeat its last sample.
+
+    way: how far the piezo has come, 0 at the start and 1 at the end. signal: deflection above the line of the far
+    part, as a share of its rise there to the end. noise: (n,) standard deviation of neighbouring samples, likewise.
+    """
+
+    way: np.ndarray
+    signal: np.ndarray
+    length: np.ndarray
+    noise: np.ndarray
+    height: np.ndarray
+    judged: np.ndarray  # (n,) whether anything can be said
+
+    def told(self, sample: np.ndarray) -> np.ndarray:
+        """(n,) heights at the samples, NaN where nothing can be said or the sample is negative."""
+        at = np.clip(sample, 0, self.length - 1).astype(int)
+        height = self.height[np.arange(len(at)), at]
+        return np.where(self.judged & (sample >= 0), height, np.nan)
+
+    @property
+    def index(self) -> np.ndarray:
+        return np.arange(self.way.shape[1])
+
+    def inside(self) -> np.ndarray:
+        return self.index < self.length[:, None]
+
+
+def ramp_of(approach: Approach) -> Ramp:
+    """The curves of an approach, scaled. Curves with a fault, too short, or without a rise are not judged."""
+    n, samples = approach.height.shape
+    length = np.asarray(approach.length)
+    last = np.clip(np.minimum(np.arange(samples), length[:, None] - 1), 0, None)
+    z = np.nan_to_num(np.take_along_axis(approach.height, last, axis=1))
+    d = np.nan_to_num(np.take_along_axis(approach.deflection, last, axis=1))
+    fine = np.array([not fault for fault in approach.faults], bool) & (length >= FEWEST)
+    came = z[:, 0] - z[np.arange(n), last[:, -1]]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        way = np.where((came > 0)[:, None], (z[:, :1] - z) / came[:, None], 0.0)
+        d = d - far_line(way, d, length)
+        rise = deep_end(d, length)
+        judged = fine & (rise > 0) & (came > 0)
+        signal = np.where(judged[:, None], d / rise[:, None], 0.0)
+    noise = neighbour_noise(signal, length)
+    return Ramp(way, signal, length, noise, z, judged & (VISIBLE * noise < 1))
+
+
+def far_line(x: np.ndarray, y: np.ndarray, length: np.ndarray, share: float = BASELINE) -> np.ndarray:
+    """(n, samples) the line through the first `share` of each curve, eight samples at least."""
+    far = np.arange(x.shape[1]) < np.maximum(share * length, 8)[:, None]
+    n = far.sum(axis=1, keepdims=True)
+    mean = [np.where(far, v, 0).sum(axis=1, keepdims=True) / n for v in (x, y)]
+    dx, dy = x - mean[0], y - mean[1]
+    slope = np.where(far, dx * dy, 0).sum(axis=1) / np.maximum(np.where(far, dx * dx, 0).sum(axis=1), 1e-300)
+    return mean[1] + slope[:, None] * dx
+
+
+def deep_end(values: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """(n,) median of the last LAST of each curve, three samples at least."""
+    number = np.maximum(3, np.rint(LAST * length)).astype(int)
+    index = np.arange(max(1, int(number.max(initial=1))))
+    some = np.take_along_axis(values, np.clip((length - number)[:, None] + index, 0, values.shape[1] - 1), axis=1)
+    return np.nanmedian(np.where(index < number[:, None], some, np.nan), axis=1)
+
+
+def neighbour_noise(signal: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """(n,) standard deviation from the differences of neighbours at the far end, deaf to tilt and slow waves."""
+    step = np.diff(signal, axis=1)
+    far = np.arange(step.shape[1]) < np.maximum(BASELINE * length, 8)[:, None]
+    step = np.where(far, step, np.nan)
+    spread = np.nanmedian(np.abs(step - np.nanmedian(step, axis=1, keepdims=True)), axis=1)
+    return 1.4826 * spread / np.sqrt(2)
+
+
+def windows(length: np.ndarray, share: float, least: int) -> np.ndarray:
+    """(n,) samples of a window that is `share` of each curve, `least` at least and a third at most."""
+    return np.clip(np.rint(share * length), least, np.maximum(length // 3, 2)).astype(int)
+
+
+def sums(values: np.ndarray) -> np.ndarray:
+    """(n, samples + 1) running sums; sums[j] − sums[i] is the sum of samples i … j − 1."""
+    return np.concatenate([np.zeros((len(values), 1)), np.cumsum(values, axis=1)], axis=1)
+
+
+def between(running: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    """Sums over samples start … stop − 1; indices (n, m), clipped to the curve."""
+    most = running.shape[1] - 1
+    take = [np.take_along_axis(running, np.clip(i, 0, most), axis=1) for i in (stop, start)]
+    return take[0] - take[1]
+
+
+def until(ramp: Ramp, share: float) -> np.ndarray:
+    """(n,) samples up to where the signal, smoothed, has risen by `share` for good; the whole curve for 1."""
+    if share >= 1:
+        return ramp.length
+    width = windows(ramp.length, 0.005, 3)[:, None]
+    running = sums(ramp.signal)
+    smooth = between(running, ramp.index - width // 2, ramp.index + width // 2 + 1) / width
+    below = (smooth < share) & ramp.inside()
+    return np.minimum(ramp.length, below.shape[1] - below[:, ::-1].argmax(axis=1) + 1)
