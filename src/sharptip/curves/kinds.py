@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import xarray as xr
 
 from ..core.scan import label
-from . import force
+from ..measure.loops import holds_loops
+from . import force, loops
 from .fitted import Fitted, Settings, Tell
 
 
@@ -30,6 +31,13 @@ KINDS = (
         "contact, stiffness, adhesion, work, hysteresis; modulus where the tip is told; verdict and reason",
         force.holds,
         force.fit,
+    ),
+    Kind(
+        "hysteresis loops",
+        "a piezoresponse (or amplitude and phase) along write voltages that go up and down",
+        "mechanism, coercive voltages, imprint, work of switching, surface potential; verdict and reason",
+        holds_loops,
+        loops.fit,
     ),
 )
 
