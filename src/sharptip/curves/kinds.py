@@ -9,7 +9,7 @@ from functools import partial
 import xarray as xr
 
 from ..core.scan import label
-from . import force, loops, spectra
+from . import force, spectra
 from .fitted import Fitted, Settings, Tell
 from .rows import Asked, fit_rows
 
@@ -50,12 +50,6 @@ KINDS = (
         "resonance and quality factor; spring constant where the temperature is told",
         spectra.holds_thermal,
         spectra.fit_tunes,
-    ),
-    _asked(
-        loops.LOOPS,
-        "a piezoresponse, or amplitude and phase, along write voltages",
-        "switching voltages and what switches",
-        loops.holds,
     ),
     _asked(
         spectra.PARABOLAS,
