@@ -21,14 +21,14 @@ from .maps import has_grid, shown
 
 ON_SHEET = 12  # curves on the sheet
 LISTED = 300  # curves that are not good and that the page lists; the table has them all
-_TOLD = 6  # numbers over the figure of a curve
 
 
 def drawing_of(fitted: Fitted, i: int) -> Drawing:
     """Curve i with its name, its numbers and its verdict in words."""
     plain = fitted.draw(i)
     verdict, reason = str(fitted.verdicts[i]), str(fitted.reasons[i])
-    numbers = "; ".join(_said(c, i) for c in fitted.columns if c.is_number and np.isfinite(c.values[i]))
+    wanted = [c for c in fitted.columns if c.name in (fitted.headline or (c.name,)) and c.is_number]
+    numbers = "; ".join(_said(c, i) for c in wanted if np.isfinite(c.values[i]))
     words = "\n".join(line for line in (f"{verdict}: {reason}".rstrip(": "), numbers) if line)
     return replace(plain, title=fitted.names[i], words=words, verdict=verdict)
 

@@ -15,22 +15,29 @@ standard errors say so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
 from ..physics.charge_injection import surface_potential
 from ..physics.tip_response import Junction, switched
-from .loop_quantities import branches, loop_quantities, noise
 from .loops import Loops
 
 TURNS = 15  # of Levenberg–Marquardt
 TOGETHER = 400  # loops that are fitted at once
 _LOW = np.array([0.0, 0.005, -0.8, 0.02])  # of V_c, σ, V_i (shares of the reach) and r
 _HIGH = np.array([1.3, 0.7, 0.8, 0.97])
-_STEP = np.array([1e-3, 1e-3, 1e-3, 1e-3])  # for derivatives; below it lie the kinks between hysterons
-_POOR = 1.3  # residual over noise from which another start is tried
-_OTHER_STARTS = ((0.25, 0.08, 0.0, 0.3), (0.6, 0.2, 0.0, 0.1))
+_STEP = 3e-3  # for derivatives; below it lie the kinks between hysterons
+_GRID = (  # V_c, σ as a share of V_c, V_i, r: where the search begins
+    (0.04, 0.1, 0.17, 0.25, 0.34, 0.44, 0.55, 0.67, 0.8),
+    (0.1, 0.3),
+    (-0.3, -0.2, -0.1, -0.03, 0.03, 0.1, 0.2, 0.3),
+    (0.06, 0.25, 0.6),
+)
+_RIDGE = 1e-6  # of the mean square of a column: keeps columns that are alike apart
+_ENOUGH = 1e-4  # relative gain of a turn below which a loop has settled
+_STUCK = 1e3  # damping from which no step will help
 
 
 @dataclass(frozen=True)
@@ -51,8 +58,7 @@ def fit_loops(loops: Loops) -> Fitted:
     """The junction of every loop; NaN for those with a fault."""
     parts = []
     for i in range(0, len(loops.response), TOGETHER):
-        part = loops.response[i : i + TOGETHER]
-        parts.append(_fit(Loops(part, loops.write, loops.read, loops.unit, loops.dims, ("",) * len(part))))
+        parts.append(_fit(replace(loops, response=loops.response[i : i + TOGETHER])))
     bad = ~loops.sound
 
     def whole(pieces: list[np.ndarray]) -> np.ndarray:
@@ -69,50 +75,48 @@ def _fit(loops: Loops) -> Fitted:
     size = np.maximum(np.sqrt((loops.response**2).mean((1, 2))), 1e-300)
     y = (loops.response / size[:, None, None]).reshape(len(size), -1)
     model = _Model(loops)
-    theta, cost = _descend(model, y, _start(loops))
-    sigma = noise(loops.response) / size
-    for start in _OTHER_STARTS:
-        poor = np.flatnonzero(cost / y.shape[1] > (_POOR * sigma) ** 2)
-        if len(poor):
-            found, its_cost = _descend(model, y[poor], np.tile(np.array(start), (len(poor), 1)))
-            better = its_cost < cost[poor]
-            theta[poor[better]], cost[poor[better]] = found[better], its_cost[better]
+    theta = _descend(model, y, _nearest(model, y))
     return model.told(theta, y, size, loops.response.shape)
 
 
-def _start(loops: Loops) -> np.ndarray:
-    """(n, 4) from the closed formulas, as shares of the reach."""
-    at = 0 if loops.read is None else int(np.argmin(np.abs(loops.read)))
-    found = loop_quantities(*branches(loops.write, loops.response[:, :, at]))
-    half = np.abs(found["coercive_positive"] - found["coercive_negative"]) / 2 / loops.reach
-    v, i = np.nan_to_num(half, nan=0.3), np.nan_to_num(found["imprint"] / loops.reach)
-    return np.clip(np.stack([v, np.full_like(v, 0.1), i, np.full_like(v, 0.3)], 1), _LOW + 0.02, _HIGH - 0.02)
+def _nearest(model: _Model, y: np.ndarray) -> np.ndarray:
+    """(n, 4): the point of a coarse grid that leaves least. All loops share the columns, so it is matrix products."""
+    best, least = np.zeros((len(y), 4)), np.full(len(y), np.inf)
+    for coercive in _GRID[0]:
+        theta = np.array([(coercive, *rest) for rest in product(coercive * np.array(_GRID[1]), *_GRID[2:])])
+        rates = len(_GRID[3])
+        b = model.columns(theta, np.repeat(model.hysteresis(theta[::rates]), rates, axis=0))
+        square = np.einsum("gmk,gml->gkl", b, b)
+        square[:, range(b.shape[2]), range(b.shape[2])] += _RIDGE * b.shape[1]
+        across = np.einsum("gmk,nm->gkn", b, y, optimize=True)
+        taken = (across * np.linalg.solve(square, across)).sum(1)  # (grid, n) of the sum of squares
+        k = taken.argmax(0)
+        left = (y**2).sum(1) - taken[k, np.arange(len(y))]
+        better = left < least
+        best[better], least[better] = theta[k[better]], left[better]
+    return best
 
 
-def _descend(model: _Model, y: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Levenberg–Marquardt from theta (n, 4): (theta, sum of squares), each row on its own."""
-    rest = model.rest(theta, y)
-    cost, damp = (rest**2).sum(1), np.full(len(y), 1e-2)
+def _descend(model: _Model, y: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    """Levenberg–Marquardt from theta (n, 4), each row on its own until it has settled."""
+    theta, rest = theta.copy(), model.rest(theta, y)
+    damp, going = np.full(len(y), 1e-2), np.arange(len(y))
     for _ in range(TURNS):
-        slopes = np.empty((*rest.shape, 4))
-        for k, step in enumerate(_STEP):
-            moved = theta.copy()
-            moved[:, k] += np.where(moved[:, k] + step > _HIGH[k], -step, step)
-            slopes[..., k] = (model.rest(moved, y) - rest) / (moved[:, k] - theta[:, k])[:, None]
+        now, left = theta[going], rest[going]
+        slopes = model.slopes(now, y[going], left)
         square = np.einsum("nmk,nml->nkl", slopes, slopes)
-        down = np.einsum("nmk,nm->nk", slopes, rest)
-        diagonal = np.einsum("nkk->nk", square) + 1e-12
-        square[:, range(4), range(4)] += damp[:, None] * diagonal + 1e-12
-        wished = np.clip(theta - np.linalg.solve(square, down[..., None])[..., 0], _LOW, _HIGH)
-        new_rest = model.rest(wished, y)
-        new_cost = (new_rest**2).sum(1)
-        good = new_cost < cost
-        gain = np.where(good, (cost - new_cost) / np.maximum(cost, 1e-300), 0.0)
-        theta, rest, cost = np.where(good[:, None], wished, theta), np.where(good[:, None], new_rest, rest), np.where(good, new_cost, cost)  # fmt: skip
-        damp = np.clip(np.where(good, damp / 5, damp * 5), 1e-6, 1e6)
-        if not (gain > 1e-5).any() and (damp > 1).all():
+        down = np.einsum("nmk,nm->nk", slopes, left)
+        square[:, range(4), range(4)] += damp[going, None] * np.einsum("nkk->nk", square) + 1e-9
+        wished = np.clip(now - np.linalg.solve(square, down[..., None])[..., 0], _LOW, _HIGH)
+        tried = model.rest(wished, y[going])
+        gain = 1 - (tried**2).sum(1) / np.maximum((left**2).sum(1), 1e-300)
+        better = going[gain > 0]
+        theta[better], rest[better] = wished[gain > 0], tried[gain > 0]
+        damp[going] = np.clip(np.where(gain > 0, damp[going] / 5, damp[going] * 8), 1e-6, None)
+        going = going[((gain > _ENOUGH) | (gain <= 0)) & (damp[going] < _STUCK)]
+        if not len(going):
             break
-    return theta, cost
+    return theta
 
 
 class _Model:
@@ -129,40 +133,47 @@ class _Model:
         self.at = at.ravel()
         self.names = ["piezo", *(["gain"] if self.gains else []), *(["slope"] if self.sweeps else []), "level", "charge"]
 
-    def columns(self, theta: np.ndarray) -> np.ndarray:
-        """(n, values, columns) at theta (n, 4)."""
-        n = len(theta)
-        p = switched(self.write, self.read, Junction(coercive=theta[:, 0], spread=theta[:, 1], imprint=theta[:, 2]))
-        p = p.reshape(n, -1)
-        charge = surface_potential(self.write, 1.0, theta[:, 3] - 1.0)
-        charge = charge * theta[:, 3:]  # of the size of the voltages, whatever r is
+    def hysteresis(self, theta: np.ndarray) -> np.ndarray:
+        """P/P_s (n, values) at theta (n, 4)."""
+        about = Junction(coercive=theta[:, 0], spread=theta[:, 1], imprint=theta[:, 2])
+        return switched(self.write, self.read, about).reshape(len(theta), -1)
+
+    def columns(self, theta: np.ndarray, p: np.ndarray | None = None) -> np.ndarray:
+        """(n, values, columns) at theta (n, 4); p: its hysteresis, where that is known."""
+        p = self.hysteresis(theta) if p is None else p
+        charge = surface_potential(self.write, 1.0, theta[:, 3] - 1.0) * theta[:, 3:]  # as large as the voltages
         parts = {"piezo": p, "gain": p * np.abs(self.at), "level": np.ones_like(p)}
         parts["slope"] = np.broadcast_to(self.at, p.shape)
         parts["charge"] = -np.repeat(charge, p.shape[1] // len(self.write), axis=1)
         return np.stack([parts[name] for name in self.names], axis=-1)
 
-    def solved(self, theta: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(columns, their coefficients (n, columns)) that leave least."""
-        b = self.columns(theta)
-        square = np.einsum("nmk,nml->nkl", b, b)
-        square[:, range(b.shape[2]), range(b.shape[2])] += 1e-6 * b.shape[1]
-        return b, np.linalg.solve(square, np.einsum("nmk,nm->nk", b, y)[..., None])[..., 0]
+    def rest(self, theta: np.ndarray, y: np.ndarray, p: np.ndarray | None = None) -> np.ndarray:
+        """(n, values): what the best coefficients leave, model less data."""
+        b = self.columns(theta, p)
+        return np.einsum("nmk,nk->nm", b, solved(b, y)) - y
 
-    def rest(self, theta: np.ndarray, y: np.ndarray) -> np.ndarray:
-        b, beta = self.solved(theta, y)
-        return np.einsum("nmk,nk->nm", b, beta) - y
+    def slopes(self, theta: np.ndarray, y: np.ndarray, rest: np.ndarray) -> np.ndarray:
+        """(n, values, 4): how `rest` changes with theta."""
+        out = np.empty((*rest.shape, 4))
+        here = self.hysteresis(theta)
+        for k in range(4):
+            moved = theta.copy()
+            moved[:, k] += np.where(moved[:, k] + _STEP > _HIGH[k], -_STEP, _STEP)
+            there = self.rest(moved, y, here if k == 3 else None)  # r moves the charge alone
+            out[..., k] = (there - rest) / (moved[:, k] - theta[:, k])[:, None]
+        return out
 
     def told(self, theta: np.ndarray, y: np.ndarray, size: np.ndarray, shape: tuple[int, ...]) -> Fitted:
         """Values and standard errors in V and response."""
-        b, beta = self.solved(theta, y)
+        b = self.columns(theta)
+        beta = solved(b, y)
         curve = np.einsum("nmk,nk->nm", b, beta)
         free = max(y.shape[1] - b.shape[2] - 4, 1)
         variance = ((curve - y) ** 2).sum(1) / free
         slopes = [b]
-        for k, step in enumerate(_STEP * 3):
+        for k in range(4):
             up, down = theta.copy(), theta.copy()
-            up[:, k] += step
-            down[:, k] = np.maximum(down[:, k] - step, 0.0 if k != 2 else -np.inf)
+            up[:, k], down[:, k] = up[:, k] + 3 * _STEP, np.maximum(down[:, k] - 3 * _STEP, _LOW[k])
             change = (self.columns(up) - self.columns(down)) / (up - down)[:, k, None, None]
             slopes.append(np.einsum("nmk,nk->nm", change, beta)[..., None])
         every = np.concatenate(slopes, axis=2)
@@ -212,3 +223,10 @@ class _Model:
                 "lost": error({**{n: -v for n, v in taken.items()}, "rate": 1 - charge / k}),
             }
         return values, errors
+
+
+def solved(columns: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Coefficients (n, columns) of columns (n, values, columns) that leave least of y (n, values)."""
+    square = np.einsum("nmk,nml->nkl", columns, columns)
+    square[:, range(columns.shape[2]), range(columns.shape[2])] += _RIDGE * columns.shape[1]
+    return np.linalg.solve(square, np.einsum("nmk,nm->nk", columns, y)[..., None])[..., 0]

@@ -29,6 +29,7 @@ from .loops import Loops
 
 _ENDS = 0.1  # share of a branch at each end over which its level is taken
 _FEWEST = 3  # reads of a straight line
+_AHEAD, _CLEAR, _MOST = 0.1, 4.0, 0.75  # of the reach; noise · reach in the area of a loop; share of the clear loops
 _POLED = 0.25  # share of the steps about each extreme of the write voltage that are called poled
 
 NAMES = (
@@ -49,6 +50,18 @@ def quantities(loops: Loops) -> dict[str, np.ndarray]:
     out["noise"] = noise(loops.response)
     bad = ~loops.sound
     return {k: np.where(bad, np.nan, v) for k, v in out.items()}
+
+
+def backwards(loops: Loops) -> np.ndarray:
+    """(n,) loops whose response runs ahead of their voltage, where most of the clear loops of the scan do.
+
+    Polarisation and charge both lag, so a rising branch changes at the higher voltage; the other way round, time or the
+    voltage axis was reversed. A few such loops in a scan are noise or two mechanisms against each other, and are left.
+    """
+    q = quantities(loops)
+    ahead = q["coercive_positive"] - q["coercive_negative"] < -_AHEAD * loops.reach
+    clear = q["work"] > _CLEAR * q["noise"] * loops.reach
+    return ahead & clear if clear.any() and ahead[clear].mean() > _MOST else np.zeros(len(ahead), bool)
 
 
 def branches(write: np.ndarray, response: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

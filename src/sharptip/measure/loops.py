@@ -7,7 +7,8 @@ What is recognised, by the names of axes and channels (docs/writing-a-reader.md)
     (…, [field,] step, read) with `bias`, `bias_read`       contact Kelvin probe: every write step read at several voltages
     a `cycle` axis                               its cycles are put one after the other
 
-Where there is amplitude and phase and no response, the response is A cos(φ − φ₀).
+Where there is amplitude and phase and no response, the response is A cos(φ − φ₀). Values that stand out from the steps
+before and after them as no loop does, which failed fits of a resonance leave behind, are filled in and counted.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
+from scipy.ndimage import median_filter
 
 from ..core.errors import ChannelError, ScanError, UnitError
 from ..core.scan import label
@@ -24,8 +26,8 @@ from ..core.scan import label
 SIZE = 64  # of a loop image, both ways
 LEAST = 8  # write steps of a loop
 MISSING = 0.25  # share of a loop's values that may be missing
-_WRITE, _READ, _INNER = ("step", "bias", "write_bias", "sample"), ("read", "read_bias", "bias_read"), ("field", "cycle")
-_ROWS = ("y", "x", "site", "curve")
+_AROUND, _OUT = 7, 0.5  # steps of the median that spikes are held against, and how far they stand out
+_WRITE, _READ = ("step", "bias", "write_bias", "sample"), ("read", "read_bias", "bias_read")
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Loops:
 
     response: (n, steps, reads) in `unit`, gaps filled along the steps. write: (steps,) V. read: (reads,) V; None where
     it was measured while the write voltage was on. dims: axes of the scan that the n loops run over. faults: (n,) '' or
-    why a loop cannot be judged (its response is zero then).
+    why a loop cannot be judged (its response is zero then). filled: (n,) values that were missing or stood out.
     """
 
     response: np.ndarray
@@ -43,6 +45,7 @@ class Loops:
     unit: str
     dims: tuple[str, ...]
     faults: tuple[str, ...]
+    filled: np.ndarray
 
     @property
     def reach(self) -> float:
@@ -85,29 +88,46 @@ def loops_of(
     write = np.tile(write, values.shape[1] // len(write))
     _demand_loop(scan, write)
     read = None if field == "on" else _read(scan, read_dim, reads)
+    values = np.where(spikes(values), np.nan, values)
     faults = tuple(s or _fault(v) for s, v in zip(strange, values, strict=True))
     filled = np.stack([np.zeros_like(v) if f else _filled(v) for v, f in zip(values, faults, strict=True)])
-    return Loops(filled, write, read, str(signal.attrs["units"]), rows or ("site",), faults)
+    missing = (~np.isfinite(values)).sum((1, 2))
+    return Loops(filled, write, read, str(signal.attrs["units"]), rows or ("site",), faults, missing)
 
 
 def images(loops: Loops, size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
     """Loops unfolded: response, write and read voltage against (write step, read voltage), and each loop's scale.
 
-    (n, 3, size, size) float32 and (n,): the response over its scale, its root mean square; the voltages over the largest
-    write voltage. One read voltage makes an image that does not vary along it.
+    (n, 4, size, size) float32 and (n,): the response less its median over its scale, which is the root mean square of
+    that; the voltages over the largest write voltage; and everywhere the median over the scale, squeezed into ±1. One
+    read voltage makes an image that does not vary along it.
     """
-    scale = np.sqrt((loops.response**2).mean((1, 2)))
+    middle = np.median(loops.response, axis=(1, 2))
+    centred = loops.response - middle[:, None, None]
+    scale = np.sqrt((centred**2).mean((1, 2)))
     scale = np.where(scale > 0, scale, 1.0)
-    read = loops.write[:, None] if loops.read is None else np.broadcast_to(loops.read, (len(loops.write), _reads(loops)))
-    parts = [_resized(loops.response / scale[:, None, None], size)]
-    for volts in (np.broadcast_to(loops.write[:, None], read.shape), read):
-        one = _resized(volts[None] / loops.reach, size)
+    shape = loops.response.shape[1:]
+    read = loops.write[:, None] if loops.read is None else loops.read
+    parts = [_resized(centred / scale[:, None, None], size)]
+    for volts in (loops.write[:, None], read):
+        one = _resized(np.broadcast_to(volts, shape)[None] / loops.reach, size)
         parts.append(np.broadcast_to(one, (len(scale), size, size)))
+    parts.append(np.broadcast_to(np.tanh(middle / scale / 3)[:, None, None], (len(scale), size, size)))
     return np.stack(parts, axis=1).astype(np.float32), scale
 
 
-def _reads(loops: Loops) -> int:
-    return loops.response.shape[2]
+def spikes(values: np.ndarray) -> np.ndarray:
+    """(n, steps, reads) bool: where a value stands out from the median of the steps around it.
+
+    By more than `_OUT` of that loop's range between its 10 and 90 % and eight times its noise. A median follows every
+    rise and fall, so steps of a loop stay; what stands out alone, or in twos and threes, does not.
+    """
+    good = np.isfinite(values)
+    whole = np.where(good, values, np.nanmedian(np.where(good.any(1, keepdims=True), values, 0.0), axis=1, keepdims=True))
+    off = np.abs(whole - median_filter(whole, (1, _AROUND, 1), mode="nearest"))
+    low, high = np.percentile(whole, (10, 90), axis=1, keepdims=True)
+    jitter = np.median(np.abs(np.diff(whole, n=3, axis=1)), axis=1, keepdims=True) / 0.6745 / np.sqrt(20.0)
+    return good & (off > np.maximum(_OUT * (high - low), 8 * jitter))
 
 
 def _resized(values: np.ndarray, size: int) -> np.ndarray:

@@ -10,8 +10,6 @@ Nothing is trained; any band, any number of spectra.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,6 +152,25 @@ def fit_spectra(
     return dict(zip(COLUMNS, out.T, strict=True))
 
 
+def fit_map(spectra: Any, frequency: np.ndarray, **options: Any) -> dict[str, Any]:
+    """`fit_spectra` of an array (…, f): name → (…). Of a dask array each chunk is fitted when it is computed.
+
+    options: those of `fit_spectra` but `start`.
+    """
+    if not hasattr(spectra, "map_blocks"):
+        values = np.asarray(spectra)
+        found = fit_spectra(values.reshape(-1, values.shape[-1]), frequency, **options)
+        return {name: v.reshape(values.shape[:-1]) for name, v in found.items()}
+    whole = spectra.rechunk({spectra.ndim - 1: -1})
+    chunks = (*whole.chunks[:-1], (len(COLUMNS),))
+    table = whole.map_blocks(_chunk, np.asarray(frequency), options, dtype=float, chunks=chunks, meta=np.empty((0,)))
+    return {name: table[..., k] for k, name in enumerate(COLUMNS)}
+
+
+def _chunk(spectra: np.ndarray, frequency: np.ndarray, options: dict[str, Any]) -> np.ndarray:
+    return np.stack(list(fit_map(spectra, frequency, **options).values()), axis=-1)
+
+
 def _checked(spectra: Any, frequency: Any, quality: Any, estimate: str) -> tuple[np.ndarray, np.ndarray]:
     frequency, spectra = np.asarray(frequency, float), np.asarray(spectra)
     if spectra.ndim != 2 or frequency.shape != spectra.shape[1:]:
@@ -181,6 +198,29 @@ def _unfit(spectra: np.ndarray, samples: int) -> np.ndarray:
     if samples < FEWEST:
         return np.full(len(spectra), 1 if samples == 0 else 2)
     return np.where(np.ptp(spectra.real, axis=1) + np.ptp(spectra.imag, axis=1) == 0, 3, 0)
+
+
+def faults_of(spectra: np.ndarray) -> tuple[str, ...]:
+    """'' for each spectrum (n, f), or why it has no answer at all."""
+    finite = np.isfinite(spectra)
+    few = np.select([~finite.any(axis=1), finite.sum(axis=1) < FEWEST], [1, 2], 0)
+    level = np.where(finite, spectra, np.nan)
+    first = np.take_along_axis(level, finite.argmax(axis=1)[:, None], axis=1)
+    constant = (few == 0) & ~(finite & (level != first)).any(axis=1)
+    return tuple(FLAGS[k] for k in np.where(constant, 3, few))
+
+
+def turns_the_other_way(spectra: np.ndarray, frequency: np.ndarray, strongest: int = 64) -> bool:
+    """Whether the complex conjugates of the strongest spectra are far better resonances than the spectra themselves."""
+    if not np.iscomplexobj(spectra) or len(frequency) < FEWEST:
+        return False
+    whole = spectra[np.isfinite(spectra).all(axis=1)]
+    size = np.abs(whole).max(axis=1, initial=0)
+    some = whole[np.argsort(-size)[:strongest]]
+    basis = oscillator.background_basis(frequency, 0)
+    grid = grid_of(np.asarray(frequency, float), None, SEARCH, basis=basis)
+    given, mirrored = (_gain(_overlap(s / max(size.max(initial=0), 1e-300), grid)).max(axis=1) for s in (some, some.conj()))
+    return bool(len(some) and (mirrored > 2 * given).mean() > 0.5)
 
 
 def _fit(

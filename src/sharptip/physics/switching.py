@@ -22,7 +22,7 @@ import numpy as np
 from scipy.special import ndtri
 
 HYSTERONS = 32  # cells of equal probability in the distribution of coercive voltages
-_REACH = 3.0  # standard deviations at which the distribution is cut
+_REACH = 2.4  # standard deviations at which the distribution is cut
 
 
 def polarisation(

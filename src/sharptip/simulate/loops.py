@@ -109,6 +109,14 @@ def measured(rng: np.random.Generator, run: Run, junction: Junction, snr: np.nda
     return clean + (half / np.asarray(snr))[:, None, None] * rng.normal(size=clean.shape)
 
 
+def failed(rng: np.random.Generator, values: np.ndarray) -> np.ndarray:
+    """Loops (n, steps, reads), in three of ten of which a few values are far off, as failed fits of a resonance are."""
+    share = np.where(rng.uniform(size=len(values)) < 0.3, 0.02, 0.0)
+    off = rng.uniform(size=values.shape) < share[:, None, None]
+    size = np.abs(values).max((1, 2), keepdims=True) * 10 ** rng.uniform(0, 1.5, values.shape)
+    return np.where(off, values + size * rng.choice([-1.0, 1.0], values.shape), values)
+
+
 def loop_scan(response: np.ndarray, run: Run, *, unit: str = "arb", name: str = "loops") -> xr.Dataset:
     """Loops (n, steps, reads) as a scan (site, step, read), `piezo_response` with `bias` and `bias_read` beside it."""
     n, steps, reads = response.shape
@@ -136,7 +144,8 @@ def draw_loops(
     junction = stacked([j for j, _ in drawn])
     noise = np.exp(rng.uniform(*np.log(snr), size=n))
     gain = float(10 ** rng.uniform(-5, 1))
-    scan = loop_scan(gain * measured(rng, run, junction, noise), run)
+    values = failed(rng, measured(rng, run, junction, noise))
+    scan = loop_scan(gain * values, run)
     truth = {"mechanism": np.array([MECHANISMS.index(mechanisms[k]) for k in which])} | known(junction, gain)
     kept = {k: np.array([r.get(k, np.nan) for _, r in drawn]) for k in ("temperature", "curie", "coercive_at_zero")}
     return scan, truth, {"run": run, "junction": junction, "gain": gain, "snr": noise, **kept}
