@@ -149,7 +149,6 @@ RECIPE = Recipe(
         "accuracy": partial(_accuracy, cut=4.5),
         "auroc": partial(_auroc, cut=4.5),
         **{f"accuracy_at {cut}": partial(_accuracy, cut=cut) for cut in CUTS},
-        **{f"auroc_at {cut}": partial(_auroc, cut=cut) for cut in CUTS},
     },
     labelled=ratings_of,
     claims=(
