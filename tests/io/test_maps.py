@@ -64,8 +64,10 @@ def test_every_real_array_is_read() -> None:
     scan, arrays = sharptip.read(path, size="unknown"), np.load(path)
     np.testing.assert_array_equal(scan["frequency"], arrays["Nd_mat"]["Frequency [Hz]"])
     np.testing.assert_array_equal(scan["nd_mat_amp"], arrays["Nd_mat_amp"])
-    np.testing.assert_array_equal(scan["bias_vec_r"], arrays["bias_vec_r"])
-    assert scan["bias_vec_w"].dims == ("axis_3",)
+    np.testing.assert_array_equal(scan["bias_read"], arrays["bias_vec_r"][0])  # the same at every write step
+    assert scan["bias"].dims == ("step",)
+    assert scan["bias"].attrs["units"] == "V"
+    assert scan["amplitude"].dims == ("y", "x", "field", "step", "read")
 
 
 def test_pickles_are_refused_by_name(tmp_path: Path) -> None:

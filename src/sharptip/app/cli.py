@@ -295,6 +295,51 @@ def measure(
 
 
 @app.command()
+def fit(
+    file: Annotated[Path, typer.Argument(help="Force curves or spectra, as the instrument wrote them.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder for table, maps, figures and page; NAME-fit, if left out."),
+    ] = None,
+    curve: Annotated[str | None, typer.Option(help="The one that is drawn: 17, or ROW,COLUMN of a map.")] = None,
+    law: Annotated[
+        str | None, typer.Option(help="Of contact mechanics: paraboloid, sphere, cone, pyramid …; needs the tip.")
+    ] = None,
+    radius: Annotated[float | None, typer.Option(help="Of the tip's apex, or the sphere, in metres: 20e-9.")] = None,
+    half_angle: Annotated[float | None, typer.Option(help="Of a cone's or pyramid's side, in degrees: 35.")] = None,
+    poisson: Annotated[float | None, typer.Option(help="Poisson's ratio of the sample; 0.5, if left out.")] = None,
+    spring_constant: Annotated[float | None, typer.Option(help="Of the lever, in N/m, instead of the file's.")] = None,
+    sensitivity: Annotated[float | None, typer.Option(help="Of the detector, in m/V, instead of the file's.")] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="In kelvin: gives the spring constant of a thermal tune.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="NAME.sharptip, asked in place of the model that ships.")] = None,
+    size: SizeOption = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Also replace what this did not write.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Fit every curve of a file: a table with units and intervals, maps where there is a grid, figures, a page.
+
+    Curves that cannot be believed are marked, with the reason, and stay in the table.
+    """
+    import math
+
+    from ..curves.fit_file import fit_file
+    from ..curves.fitted import Settings
+
+    settings = Settings(
+        spring_constant=spring_constant, sensitivity=sensitivity, law=law, radius=radius, poisson=poisson,
+        half_angle=None if half_angle is None else math.radians(half_angle), temperature=temperature, model=model,
+    )  # fmt: skip
+    with _Bar("fitting") as bar:
+        done = fit_file(
+            file, out or Path(f"{file.stem}-fit"), settings, curve=curve,
+            size="unknown" if size is None else _size(size), overwrite=overwrite, tell=bar.to,
+        )  # fmt: skip
+    typer.echo(json.dumps(done.values(), ensure_ascii=False) if as_json else done.told())
+
+
+@app.command()
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder for the scans, their groups and their truth.")],
     population: Annotated[Literal["demo", "review", "smallest"], typer.Option(help="How many scans.")] = "demo",

@@ -166,7 +166,7 @@ def predict(model: Model, scan: xr.Dataset) -> xr.Dataset:
     faults = [f for rows, _ in parts for f in rows.faults]
     named = joined([a for _, a in parts])
     answer = xr.Dataset(
-        {p.name: _variable(model.recipe, p, named, dims, scan) for p in model.recipe.gives},
+        {p.name: _variable(model.recipe, p, named, parts[0][0], scan) for p in model.recipe.gives},
         coords=_coords(model, scan, dims),
     )
     answer.attrs["faults"] = json.dumps({str(i): f for i, f in enumerate(faults) if f}, ensure_ascii=False)
@@ -225,14 +225,14 @@ def _blocks(scan: xr.Dataset) -> list[xr.Dataset]:
 
 
 def _variable(
-    recipe: Recipe, port: Port, named: Answers, dims: tuple[str, ...], scan: xr.Dataset
+    recipe: Recipe, port: Port, named: Answers, rows: Rows, scan: xr.Dataset
 ) -> tuple[tuple[str, ...], np.ndarray, dict[str, str]]:
     if port.name not in named:
         raise ModelError(f"recipe {recipe.name!r} promises {port.name!r} and answers {', '.join(named)}")
-    values = named[port.name]
+    values, dims = named[port.name], rows.dims
     shape = tuple(scan.sizes[d] for d in dims)
     extra = tuple(d for d in port.dims if d not in dims)
-    return (*dims, *extra), values.reshape(*shape, *values.shape[1:]), {"units": port.unit}
+    return (*dims, *extra), values.reshape((*shape, *values.shape[1:])), {"units": rows.units.get(port.name, port.unit)}
 
 
 def _coords(model: Model, scan: xr.Dataset, dims: tuple[str, ...]) -> dict[str, Any]:

@@ -172,7 +172,7 @@ class Recipe:
             return self
         old, name, unit = self.eats[0], options["channel"], options["unit"]
         eats = (replace(old, name=name, unit=unit), *self.eats[1:])
-        if self.kind != "restore":
+        if self.kind in ("classify", "rate"):
             return replace(self, eats=eats)
         gives = (replace(p, unit=unit) if p.unit == old.unit else p for p in self.gives)
         return replace(self, eats=eats, gives=tuple(replace(p, name=name) if p.name == old.name else p for p in gives))

@@ -25,13 +25,15 @@ class Rows:
     numbers: (n, channels, samples), or (n, channels, h, w), float32 and finite: what a network sees. kept: name →
     (n, …), what turns a network's numbers into units again (scales, offsets, the curves themselves). dims: axes of the
     scan that the rows run over, `("curve",)` or `("y", "x")`; n is the product of their sizes. faults: '' for each row,
-    or why it cannot be judged: its numbers are zeros then, and its answers NaN.
+    or why it cannot be judged: its numbers are zeros then, and its answers NaN. units: of answers whose unit follows
+    from the scan's own, by name; that of its port for the others.
     """
 
     numbers: np.ndarray
     dims: tuple[str, ...]
     faults: tuple[str, ...]
     kept: Mapping[str, np.ndarray] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.numbers)

@@ -3,9 +3,9 @@
 Layout: NEP 1. Nothing is ever unpickled. A three-dimensional array is a stack of frames (frame, y, x); each frame is a
 grid of its own, since nobody said when it was taken. All frames of a stack are views of one block of memory; those of a
 large `.npy` stay in the file until they are asked for. An array of more dimensions is a map of spectra (y, x, axis_2,
-axis_3 …), as spectroscopic images are saved; arrays as long as some of its axes are kept beside it. Complex numbers
-become their real and imaginary parts, records one channel a field. In an `.npz`, one-dimensional arrays, text, and
-tables with one row per frame of a stack are kept in the header.
+axis_3 …), as spectroscopic images are saved; arrays as long as some of its axes are kept beside it, and name them where
+they are known (`ckpfm`). Complex numbers become their real and imaginary parts, records one channel a field. In an
+`.npz`, one-dimensional arrays, text, and tables with one row per frame of a stack are kept in the header.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from ..core.grid import LARGEST, Axis, Channel, Grid, unique
 from ..core.lazy import Lazy
 from ..core.names import UNITS
 from ..core.units import to_si
+from .ckpfm import told as contact_kelvin
 from .layout import Size, floats, given_axes
 from .store import unchanged
 
@@ -151,7 +152,7 @@ def _maps(
         name = stem if not grids else f"{stem} {len(grids) + 1}"
         grids.append(Grid(name, unique(channels), axes))
     left = {k: a.tolist() if a.size <= _MOST_LISTED else _fact(a) for k, a in arrays.items() if k not in used}
-    return [replace(g, header={"arrays": told, **facts, **left}) for g in grids]
+    return [contact_kelvin(replace(g, header={"arrays": told, **facts, **left})) for g in grids]
 
 
 def _map_channels(

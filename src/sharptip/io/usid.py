@@ -33,6 +33,7 @@ LAZY = True
 
 _TABLES = ("Position_Indices", "Position_Values", "Spectroscopic_Indices", "Spectroscopic_Values")
 _SWEEPS = {"V": "bias", "Hz": "frequency", "s": "time", "m": "distance"}
+_COUNTED = ("field", "cycle", "forc_cycle", "forc")  # axes of spectroscopy that have no unit and keep their name
 _MOST = 10_000  # objects of a file
 _LISTED = 12  # of them that a refusal names
 _SMALLEST = 16  # pixels along each side of an image whose dimensions have neither name nor unit
@@ -325,7 +326,7 @@ def _names(dims: list[Dimension]) -> list[str]:
     lateral = {_lateral(d) for d in dims} >= {"y", "x"}
     for k, d in enumerate(dims):
         own = re.sub(r"[^a-z0-9]+", "_", d.name.lower()).strip("_")
-        first = "site" if k == 0 and len(dims) > 1 else "sample"
+        first = own if own in _COUNTED else "site" if k == 0 and len(dims) > 1 else "sample"
         wished = (_lateral(d) if lateral else "") or _SWEEPS.get(d.si if not _lateral(d) else "", first)
         found = next(n for n in (wished, own, f"axis_{k}") if n not in names and n[:1].isalpha())
         names.append(found)

@@ -2,7 +2,7 @@
 
 The law is `physics.oscillator`; the search is `measure.varpro`. Every spectrum is held against a grid of resonances at
 once (matched filter). Where the data leave more than one answer, what is given is the mean over the grid of the
-posterior (flat in f0 over the band, in log Q, and in the complex height), whose spread is the standard error; where they
+posterior (flat in f0 over the band, in log Q and in the complex height), whose spread is the standard error; where they
 leave one, the least-squares answer from the best place of the grid, with the standard error of its Fisher information.
 
 Nothing is trained; any band, any number of spectra.
@@ -10,8 +10,6 @@ Nothing is trained; any band, any number of spectra.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,9 +36,10 @@ COLUMNS = (
 )  # fmt: skip
 
 FEWEST = 8  # finite samples of a spectrum
-SURE = 50.0  # of log-likelihood that a line gains: from there on least squares are at the bound (docs/fit_resonance.md)
+# the log-likelihood that a line must gain for least squares; at 50 they are at the bound (docs/fit_resonance.md)
+SURE_OF = {"best": 50.0, "likelihood": -1.0, "posterior": np.inf}
 CHANCE = 0.01  # of a line in pure noise
-RATIO, STEPS = 1.3, 4.0  # of the grid: from one quality factor to the next, and places per linewidth
+SEARCH, AVERAGE = (1.8, 2.0), (1.3, 4.0)  # grids: from one quality factor to the next, and places per linewidth
 MOST = 4000  # templates of a grid
 CLEAN = 4.5  # standard deviations that the correlation of neighbouring residuals may be from zero
 BLOCK = 512  # spectra at a time
@@ -95,13 +94,18 @@ def quality_range(frequency: np.ndarray) -> tuple[float, float]:
 
 
 def grid_of(
-    frequency: np.ndarray, quality: tuple[float, float] | None = None, *, basis: np.ndarray, template: Template = LINE
+    frequency: np.ndarray,
+    quality: tuple[float, float] | None = None,
+    density: tuple[float, float] = AVERAGE,
+    *,
+    basis: np.ndarray,
+    template: Template = LINE,
 ) -> Grid:
     """A grid over the band: places in proportion to the linewidth, quality factors in a geometric series."""
-    low, high = quality or quality_range(frequency)
+    (low, high), (ratio, steps) = quality or quality_range(frequency), density
     band, middle = float(np.ptp(frequency)), float(np.mean(frequency))
-    levels = np.geomspace(low, high, 1 + max(1, round(np.log(high / low) / np.log(RATIO))))
-    counts = np.maximum(3, np.ceil(STEPS * band * levels / middle).astype(int) + 1)
+    levels = np.geomspace(low, high, 1 + max(1, round(np.log(high / low) / np.log(ratio))))
+    counts = np.maximum(3, np.ceil(steps * band * levels / middle).astype(int) + 1)
     kept = max(2, int(np.searchsorted(np.cumsum(counts), MOST)))  # narrower lines start from the narrowest that is kept
     levels, counts = levels[:kept], counts[:kept]
     places = np.concatenate([np.linspace(frequency.min(), frequency.max(), n) for n in counts])
@@ -124,9 +128,9 @@ def fit_spectra(
     """Amplitude, resonance, quality factor and phase of every spectrum, with standard errors: name (COLUMNS) → (n,).
 
     spectra     (n, f) complex, or real and positive where only the modulus was kept: then `phase` is NaN, and the noise
-                is taken to be additive and Gaussian, which moduli have where they stand out of the noise (see `debiased`)
+                is taken to be additive and Gaussian, as it is where moduli stand out of the noise (see `debiased`)
     frequency   (f,) Hz, in any order
-    quality     range of quality factors to look in; all that the band can tell by default. A prior, where data are weak.
+    quality     range of quality factors to look in, by default all that the band can tell; a prior where data are weak
     background  terms of a complex polynomial under the line that are fitted too: 0, 1 (constant) or 2 (linear)
     start       (n, 2) f0 (Hz) and Q from elsewhere, a network: then no grid is made and least squares start there
     estimate    'best': least squares where one answer is left, the posterior mean otherwise; 'likelihood'; 'posterior'
@@ -148,6 +152,25 @@ def fit_spectra(
     return dict(zip(COLUMNS, out.T, strict=True))
 
 
+def fit_map(spectra: Any, frequency: np.ndarray, **options: Any) -> dict[str, Any]:
+    """`fit_spectra` of an array (…, f): name → (…). Of a dask array each chunk is fitted when it is computed.
+
+    options: those of `fit_spectra` but `start`.
+    """
+    if not hasattr(spectra, "map_blocks"):
+        values = np.asarray(spectra)
+        found = fit_spectra(values.reshape(-1, values.shape[-1]), frequency, **options)
+        return {name: v.reshape(values.shape[:-1]) for name, v in found.items()}
+    whole = spectra.rechunk({spectra.ndim - 1: -1})
+    chunks = (*whole.chunks[:-1], (len(COLUMNS),))
+    table = whole.map_blocks(_chunk, np.asarray(frequency), options, dtype=float, chunks=chunks, meta=np.empty((0,)))
+    return {name: table[..., k] for k, name in enumerate(COLUMNS)}
+
+
+def _chunk(spectra: np.ndarray, frequency: np.ndarray, options: dict[str, Any]) -> np.ndarray:
+    return np.stack(list(fit_map(spectra, frequency, **options).values()), axis=-1)
+
+
 def _checked(spectra: Any, frequency: Any, quality: Any, estimate: str) -> tuple[np.ndarray, np.ndarray]:
     frequency, spectra = np.asarray(frequency, float), np.asarray(spectra)
     if spectra.ndim != 2 or frequency.shape != spectra.shape[1:]:
@@ -156,8 +179,8 @@ def _checked(spectra: Any, frequency: Any, quality: Any, estimate: str) -> tuple
         raise ValueError("a frequency is not finite or not above zero; give the band in hertz")
     if quality is not None and not 0.5 < quality[0] < quality[1]:
         raise ValueError(f"the range of quality factors is {quality}; give (low, high), low above 0.5")
-    if estimate not in ("best", "likelihood", "posterior"):
-        raise ValueError(f"estimate is {estimate!r}; it is 'best', 'likelihood' or 'posterior'")
+    if estimate not in SURE_OF:
+        raise ValueError(f"estimate is {estimate!r}; it is {' or '.join(map(repr, SURE_OF))}")
     kind = np.complex128 if np.iscomplexobj(spectra) else np.float64
     return frequency, spectra.astype(kind)
 
@@ -177,6 +200,31 @@ def _unfit(spectra: np.ndarray, samples: int) -> np.ndarray:
     return np.where(np.ptp(spectra.real, axis=1) + np.ptp(spectra.imag, axis=1) == 0, 3, 0)
 
 
+def faults_of(spectra: np.ndarray) -> tuple[str, ...]:
+    """'' for each spectrum (n, f), or why it has no answer at all."""
+    finite = np.isfinite(spectra)
+    few = np.select([~finite.any(axis=1), finite.sum(axis=1) < FEWEST], [1, 2], 0)
+    level = np.where(finite, spectra, np.nan)
+    first = np.take_along_axis(level, finite.argmax(axis=1)[:, None], axis=1)
+    constant = (few == 0) & ~(finite & (level != first)).any(axis=1)
+    return tuple(FLAGS[k] for k in np.where(constant, 3, few))
+
+
+def turns_the_other_way(spectra: np.ndarray, frequency: np.ndarray, strongest: int = 64) -> bool:
+    """Whether the complex conjugates of the strongest spectra are far better resonances than the spectra themselves."""
+    if not np.iscomplexobj(spectra) or len(frequency) < FEWEST:
+        return False
+    whole = spectra[np.isfinite(spectra).all(axis=1)]
+    size = np.abs(whole).max(axis=1, initial=0)
+    some = whole[np.argsort(-size)[:strongest]]
+    basis = oscillator.background_basis(frequency, 0)
+    grid = grid_of(np.asarray(frequency, float), None, SEARCH, basis=basis)
+    given, mirrored = (
+        _gain(_overlap(s / max(size.max(initial=0), 1e-300), grid)).max(axis=1) for s in (some, some.conj())
+    )
+    return bool(len(some) and (mirrored > 2 * given).mean() > 0.5)
+
+
 def _fit(
     spectra: np.ndarray,
     frequency: np.ndarray,
@@ -189,45 +237,71 @@ def _fit(
     template = LINE if np.iscomplexobj(spectra) else MODULUS
     basis = oscillator.background_basis(frequency, background)
     size = np.abs(spectra).max(axis=1)
-    grid = grid_of(frequency, quality, basis=basis, template=template) if start is None else None
-    parts = []
-    for i in range(0, len(spectra), BLOCK):
-        part = oscillator.without_background(spectra[i : i + BLOCK] / size[i : i + BLOCK, None], basis)
-        if grid is not None:
-            parts.append(_from_grid(part, frequency, grid, template, basis, estimate))
-        else:
-            assert start is not None
-            parts.append(_from_start(part, frequency, np.log(start[i : i + BLOCK]), template, basis))
-    out = np.concatenate(parts)
+    spectra = oscillator.without_background(spectra / size[:, None], basis)
+    if start is not None:
+        out = _from_start(spectra, frequency, np.log(start), template, basis)
+    else:
+        search, average = (grid_of(frequency, quality, d, basis=basis, template=template) for d in (SEARCH, AVERAGE))
+        out = _from_grids(spectra, frequency, search, average, template, basis, SURE_OF[estimate])
     out[:, [0, 4, 8]] *= size[:, None]
     return out
 
 
-def _from_grid(
-    spectra: np.ndarray, frequency: np.ndarray, grid: Grid, template: Template, basis: np.ndarray, estimate: str
+def _from_grids(
+    spectra: np.ndarray,
+    frequency: np.ndarray,
+    search: Grid,
+    average: Grid,
+    template: Template,
+    basis: np.ndarray,
+    sure_of: float,
 ) -> np.ndarray:
-    """Least squares for those that the grid is sure of, the posterior's mean for the others."""
-    overlap = spectra.astype(grid.units.dtype) @ grid.units.conj().T
-    gain = overlap.real**2 + overlap.imag**2 if np.iscomplexobj(overlap) else np.maximum(overlap, 0) ** 2
-    best = gain.argmax(axis=1)
-    noise2 = _noise2((np.abs(spectra) ** 2).sum(axis=1) - gain.max(axis=1), spectra, basis)
-    scale = noise2 if np.iscomplexobj(spectra) else 2 * noise2
-    likelihood = gain.max(axis=1) / scale  # what the best line gains over none
-    least = float(np.log(len(grid.theta) / CHANCE))
-    sure = likelihood >= {"best": SURE, "likelihood": -1.0, "posterior": np.inf}[estimate]
+    """Least squares for those that the first grid is sure of, the posterior's mean on the second for the others."""
+    found = [_searched(spectra[i : i + BLOCK], search, basis) for i in range(0, len(spectra), BLOCK)]
+    best, likelihood = (np.concatenate(part) for part in zip(*found, strict=True))
+    sure = np.flatnonzero(likelihood >= sure_of)
+    weak = np.flatnonzero(likelihood < sure_of)
     out = np.empty((len(spectra), len(COLUMNS)))
-    if sure.any():
-        out[sure] = _from_start(spectra[sure], frequency, grid.theta[best[sure]], template, basis)
-    if not sure.all():
-        weak = ~sure
-        out[weak] = _posterior(overlap[weak], gain[weak], scale[weak], noise2[weak], grid)
-    lost = (out[:, -1] == 0) & (likelihood < least)
-    out[lost, -1] = 4
+    out[sure] = _from_start(spectra[sure], frequency, search.theta[best[sure]], template, basis)
+    for i in range(0, len(weak), BLOCK):
+        part = weak[i : i + BLOCK]
+        out[part] = _posterior(spectra[part], average, basis)
+    least = np.log(len(search.theta) / CHANCE)
+    out[(out[:, -1] == 0) & (likelihood < least), -1] = 4
     return out
 
 
+def _searched(spectra: np.ndarray, grid: Grid, basis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(the best template (n,), the log-likelihood that it gains over no line (n,))."""
+    gain = _gain(_overlap(spectra, grid))
+    best = gain.argmax(axis=1)
+    top = gain[np.arange(len(gain)), best]
+    return best, top / _scale(_noise2(_energy(spectra) - top, spectra, basis), spectra)
+
+
+def _overlap(spectra: np.ndarray, grid: Grid) -> np.ndarray:
+    """T̂*·y (n, k): one matrix product."""
+    return spectra.astype(grid.units.dtype) @ grid.units.conj().T
+
+
+def _gain(overlap: np.ndarray) -> np.ndarray:
+    """What each template takes off the sum of squares; a modulus has no lines that point down."""
+    if np.iscomplexobj(overlap):
+        return overlap.real**2 + overlap.imag**2
+    return np.maximum(overlap, 0) ** 2
+
+
+def _energy(spectra: np.ndarray) -> np.ndarray:
+    return np.vecdot(spectra, spectra).real
+
+
+def _scale(noise2: np.ndarray, spectra: np.ndarray) -> np.ndarray:
+    """By what a sum of squares becomes a log-likelihood."""
+    return noise2 if np.iscomplexobj(spectra) else 2 * noise2
+
+
 def _noise2(rest: np.ndarray, spectra: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """σ² per sample from what a line leaves over: two numbers are lost of each complex sample's two, or three of one."""
+    """σ² per sample from what a line leaves over: a line takes two complex samples, or three real ones."""
     lost = 2 if np.iscomplexobj(spectra) else 3
     return np.maximum(rest, 1e-30) / max(spectra.shape[1] - lost - basis.shape[1], 1)
 
@@ -286,25 +360,30 @@ def _columns(
 
 def _structured(left: np.ndarray) -> np.ndarray:
     """(n,) whether neighbouring residuals go together, as they do where the line is not one resonance."""
-    together = (left[:, 1:].conj() * left[:, :-1]).real.sum(axis=1) / np.maximum((np.abs(left) ** 2).sum(axis=1), 1e-300)
+    together = (left[:, 1:].conj() * left[:, :-1]).real.sum(axis=1) / np.maximum(
+        (np.abs(left) ** 2).sum(axis=1), 1e-300
+    )
     spread = np.sqrt((2 if np.iscomplexobj(left) else 1) * left.shape[1])
     return together * spread > CLEAN
 
 
-def _posterior(
-    overlap: np.ndarray, gain: np.ndarray, scale: np.ndarray, noise2: np.ndarray, grid: Grid
-) -> np.ndarray:
-    """Mean and spread over the grid, the complex height integrated out."""
-    odds = np.exp((gain - gain.max(axis=1, keepdims=True)) / scale[:, None].astype(gain.dtype)) * grid.weight
+def _posterior(spectra: np.ndarray, grid: Grid, basis: np.ndarray) -> np.ndarray:
+    """Mean and spread over the grid, the complex height integrated out; σ is what the best line leaves over."""
+    overlap = _overlap(spectra, grid)
+    gain = _gain(overlap)
+    top = gain.max(axis=1)
+    noise2 = _noise2(_energy(spectra) - top, spectra, basis)
+    scale = _scale(noise2, spectra)
+    odds = np.exp((gain - top[:, None]) / scale[:, None].astype(gain.dtype)) * grid.weight
     odds = odds / odds.sum(axis=1, keepdims=True)
     origin = grid.theta.mean(axis=0)
     moved = grid.theta - origin
     mean = odds @ moved
-    spread = np.maximum(odds @ moved**2 - mean**2, 0) + _cell(grid)
+    spread = np.maximum(odds @ moved**2 - mean**2, 0) + np.array([0.0, np.log(AVERAGE[0]) ** 2 / 12])  # and of a cell
     log_peak = 0.5 * np.log(np.maximum(gain, 1e-30) / grid.energy)
     log_amplitude = log_peak - grid.theta[:, 1]
     level = (odds * log_amplitude).sum(axis=1)
-    own = 0.5 * scale / np.maximum(gain.max(axis=1), 1e-30)
+    own = 0.5 * scale / np.maximum(top, 1e-30)
     level_spread = np.maximum((odds * log_amplitude**2).sum(axis=1) - level**2, 0) + own
     if np.iscomplexobj(overlap):
         direction = (odds * overlap / np.maximum(np.abs(overlap), 1e-30)).sum(axis=1)
@@ -319,22 +398,10 @@ def _posterior(
     return out
 
 
-def _cell(grid: Grid) -> np.ndarray:
-    """Variance within one cell of the grid, of log Q; the places are dense enough."""
-    return np.array([0.0, np.log(RATIO) ** 2 / 12])
-
-
 def debiased(amplitudes: np.ndarray, noise: float | np.ndarray) -> np.ndarray:
-    """Moduli (n, f) less what noise adds to them: √|r² − σ²|, σ being the r.m.s. of the complex noise.
+    """Moduli (n, f) less what noise adds to them on average: √|r² − σ²/2|, σ being the r.m.s. of the complex noise.
 
-    The modulus of a complex sample with noise has E[r²] = |H|² + σ² (Gudbjartsson & Patz, Magn. Reson. Med. 34, 910,
-    1995). What remains is nearly Gaussian where |H| > 2σ; below, no correction of single samples helps.
+    The noise across the response, half of σ², lengthens it (Gudbjartsson & Patz, Magn. Reson. Med. 34, 910, 1995). What
+    remains is nearly Gaussian where |H| > σ; below, no correction of single samples helps.
     """
-    return np.sqrt(np.abs(np.asarray(amplitudes) ** 2 - np.asarray(noise) ** 2))
-
-
-def fit_map(spectra: Any, frequency: np.ndarray, **options: Any) -> Mapping[str, Any]:
-    raise NotImplementedError
-
-
-warnings
+    return np.sqrt(np.abs(np.asarray(amplitudes) ** 2 - np.asarray(noise) ** 2 / 2))

@@ -25,7 +25,19 @@ PARAMETERS = ("log_amplitude", "resonance", "log_quality", "phase")  # order of 
 def shape(frequency: np.ndarray, resonance: np.ndarray, quality: np.ndarray) -> np.ndarray:
     """The resonance with a peak of height 1, (…, frequency): 1 / (Q (ρ² − 1) − iρ) with ρ = f/f0."""
     ratio = np.asarray(frequency) / np.asarray(resonance)[..., None]
-    return 1 / (np.asarray(quality)[..., None] * (ratio * ratio - 1) - 1j * ratio)
+    return _inverse(np.asarray(quality)[..., None] * (ratio * ratio - 1), ratio)
+
+
+def _inverse(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """1 / (a − ib): one real division is several times faster than a complex one."""
+    size = 1 / (a * a + b * b)
+    return _complex(a * size, b * size)
+
+
+def _complex(real: np.ndarray, imaginary: np.ndarray) -> np.ndarray:
+    out = np.empty(real.shape, complex)
+    out.real, out.imag = real, imaginary
+    return out
 
 
 def shape_slopes(
@@ -35,9 +47,9 @@ def shape_slopes(
     ratio = np.asarray(frequency) / np.asarray(resonance)[..., None]
     q = np.asarray(quality)[..., None]
     detuning = q * (ratio * ratio - 1)
-    h = 1 / (detuning - 1j * ratio)
+    h = _inverse(detuning, ratio)
     square = h * h
-    return h, square * (ratio * (2 * q * ratio - 1j)), -detuning * square
+    return h, square * _complex(2 * q * ratio * ratio, -ratio), detuning * -square
 
 
 def response(
@@ -71,7 +83,7 @@ def gradient(
 
 
 def background_basis(frequency: np.ndarray, terms: int) -> np.ndarray:
-    """(frequency, terms): orthonormal polynomials in f, the constant first. What they span is projected out of a fit."""
+    """(frequency, terms): orthonormal polynomials in f, the constant first; what they span is projected out."""
     f = np.asarray(frequency, float)
     x = (f - f.mean()) / max(np.ptp(f), 1e-300)
     return np.linalg.qr(x[:, None] ** np.arange(terms))[0]

@@ -7,9 +7,15 @@
 ('1.41e-09', '1000')
 """
 
-from . import cone, paraboloid, pyramid, sphere
+from . import blunted, cone, dmt, jkr, layer, paraboloid, pyramid, sphere
 from .law import SYMBOLS, Law, Tip
+from .ting import ting
 
-LAWS: dict[str, Law] = {law.name: law for law in (paraboloid.LAW, sphere.LAW, cone.LAW, pyramid.LAW, pyramid.BILODEAU)}
+_FILES = (
+    (paraboloid.LAW, sphere.LAW, cone.LAW, pyramid.LAW, pyramid.BILODEAU, blunted.CONE, blunted.PYRAMIDAL),
+    (layer.BONDED, layer.FREE, layer.PARABOLOID_LAYER, layer.CONE_LAYER),
+    (jkr.LAW, dmt.LAW),
+)
+LAWS: dict[str, Law] = {law.name: law for laws in _FILES for law in laws}
 
-__all__ = ["LAWS", "SYMBOLS", "Law", "Tip"]
+__all__ = ["LAWS", "SYMBOLS", "Law", "Tip", "ting"]
