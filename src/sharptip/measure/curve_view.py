@@ -30,6 +30,7 @@ COURSE = ("deflection", "small", *(f"slope {w}" for w in SLOPES), *(f"ratio {w}"
 GUESS = 20  # window of the first guess of contact
 BEFORE = (0.015, 0.03, 0.06, 0.15, 0.4)  # shares of the ramp next to the first guess
 RISES = (0.02, 0.05, 0.1, 0.2, 0.5)  # of the amplitude
+LEAST = 0.1  # of the largest deflection of either sign, that counts as amplitude: of curves that only fall
 FLOOR = 0.05  # of the noise's variance, below which a window counts as still
 
 
@@ -65,7 +66,7 @@ def _part(height: np.ndarray, deflection: np.ndarray, length: np.ndarray) -> tup
     x = np.where(inside, d, 0.0)
     base = _between(_sums(x), first, far)
     x = np.where(inside, d - base[:, None], 0.0)
-    amplitude = np.maximum(x.max(axis=1), 1e-6 * np.abs(x).max(axis=1))
+    amplitude = np.maximum(x.max(axis=1), LEAST * np.abs(x).max(axis=1))
     x /= np.where(amplitude > 0, amplitude, 1.0)[:, None]
     noise = _noise(x, first)
     windows = _Windows(x, first, noise)
