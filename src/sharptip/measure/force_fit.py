@@ -5,10 +5,10 @@ The model of an approach, with x the travel of the base toward the sample and y 
     y = b₀ + b₁ x + f,   k f = E · S(δ),   δ = x − x₀ − f,
 
 a baseline with an offset and a tilt, the contact at x₀, a modulus E and a law S. Noise is in y alone, so f is solved
-from x for every trial instead of taking δ from the noisy deflection, which biases stiff contacts. Curves are averaged in
-bins first; starts come from a grid of contact points, at each of which the other three numbers have a closed form; then
-all four are refined by Levenberg and Marquardt's method. Standard errors come from the noise of the baseline, white and
-1/f (`curve_noise`), and grow by Birge's ratio where the residuals of the contact are larger than that noise.
+from x for every trial; δ from the noisy deflection would bias stiff contacts. Curves are averaged in bins first; starts
+come from a grid of contact points, at each of which the other three numbers have a closed form; then all four are
+refined by Levenberg and Marquardt's method. Standard errors come from the noise of the baseline, white and 1/f
+(`curve_noise`), and grow by Birge's ratio where the residuals of the contact are larger than that noise.
 """
 
 from __future__ import annotations
@@ -106,11 +106,9 @@ def _part(a: Approach, s: slice) -> Approach:
 
 
 def _joined(parts: list[ForceFit]) -> ForceFit:
-    found = {}
-    for f in fields(ForceFit):
-        values = [getattr(p, f.name) for p in parts]
-        found[f.name] = sum(values, ()) if f.name == "reason" else np.concatenate(values or [np.zeros(0)])
-    return ForceFit(**found)
+    names = [f.name for f in fields(ForceFit) if f.name != "reason"]
+    found = {name: np.concatenate([getattr(p, name) for p in parts]) for name in names} if parts else {}
+    return ForceFit(**(found or dict.fromkeys(names, np.zeros(0))), reason=tuple(r for p in parts for r in p.reason))
 
 
 def _fit_block(a: Approach, law: Law, tip: Tip, limits: tuple[float, float], weights: str) -> ForceFit:
