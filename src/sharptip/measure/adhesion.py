@@ -93,7 +93,7 @@ def _fit(retract: Approach, rows: np.ndarray, law: Law, tip: Tip) -> tuple[dict[
 
 
 def _deepest_pull(raw: np.ndarray, binned_: np.ndarray, level: np.ndarray, lowest: np.ndarray) -> np.ndarray:
-    """(n,) m below the baseline of the lowest mean of three samples: bins would mix it with what follows the snap."""
+    """(n,) m below the baseline of the lowest mean of three samples; bins would mix it with what comes after."""
     three = (raw[:, :-2] + raw[:, 1:-1] + raw[:, 2:]) / 3
     zero = np.take_along_axis(binned_ - level, lowest[:, None], 1)[:, 0]
     return zero - np.min(np.where(np.isfinite(three), three, np.inf), axis=1)
@@ -104,7 +104,7 @@ def _mean(values: np.ndarray, which: np.ndarray) -> np.ndarray:
 
 
 def _levelled(x: np.ndarray, y: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Deflection above the line of what comes after the pull-off, the noise of a sample, and the bin of the pull-off."""
+    """Deflection above the line of what comes after the pull-off, the noise of a sample, and the bin of the pull."""
     place = np.arange(BINS)
     last = BINS - np.argmax(count[:, ::-1] > 0, axis=1)[:, None]
     far = np.broadcast_to((place >= BINS * (1 - FAR)), y.shape) & (count > 0)

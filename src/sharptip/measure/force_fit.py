@@ -13,6 +13,7 @@ refined by Levenberg and Marquardt's method. Standard errors come from the noise
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -29,7 +30,7 @@ FEWEST = 16  # samples that a curve needs
 BEFORE, NEAR, AFTER = 32, 48, 48  # bins far before, about and after the contact
 WIDTH = 2.0 / 64  # of a curve's samples, each way, that are about a contact which is known from the start alone
 SHARP = 0.2  # of the travel after contact that goes into the cantilever; from there on a contact is a kink
-BLOCK = 1000  # curves at a time
+BLOCK = 500  # curves at a time
 UNSURE = 0.5  # standard error of log E above which there is hardly a contact
 WANDER = 3.4  # variance of bins of flicker noise about a smooth curve, over its strength
 TAIL = 8  # bins beyond the contact that a fit needs
@@ -75,11 +76,13 @@ def fit_curves(
     max_indentation: float | None = None,
     max_force: float | None = None,
     weights: str = "samples",
+    workers: int = 1,
 ) -> ForceFit:
     """Fit a law that is proportional to the modulus to every curve.
 
     Numbers of `tip` may be (n, 1), one for each curve. max_indentation (m) and max_force (N): deeper samples are left
     out. weights: 'samples', each counts alike; 'parts', baseline and contact count alike however long they are.
+    workers: threads that go through blocks of curves at once.
 
     Raises ValueError for a law that is not proportional, a tip that says too little, or weights of another name, and
     UnitError where the deflection is not known in metres.
@@ -93,8 +96,12 @@ def fit_curves(
     _ = approach.position  # raises where the deflection has no unit of length
     limits = (np.inf if max_indentation is None else max_indentation, np.inf if max_force is None else max_force)
     n = len(approach)
-    parts = [slice(i, min(i + BLOCK, n)) for i in range(0, n, BLOCK)]
-    return _joined([_fit_block(_part(approach, s), law, tip_of(tip, s), limits, weights) for s in parts])
+
+    def fitted(s: slice) -> ForceFit:
+        return _fit_block(_part(approach, s), law, tip_of(tip, s), limits, weights)
+
+    with ThreadPoolExecutor(workers) as pool:
+        return _joined(list(pool.map(fitted, (slice(i, min(i + BLOCK, n)) for i in range(0, n, BLOCK)))))
 
 
 def _part(a: Approach, s: slice) -> Approach:
