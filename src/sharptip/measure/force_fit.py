@@ -5,14 +5,15 @@ The model of an approach, with x the travel of the base toward the sample and y 
     y = b₀ + b₁ x + f,   k f = E · S(δ),   δ = x − x₀ − f,
 
 a baseline with an offset and a tilt, the contact at x₀, a modulus E and a law S. Noise is in y alone, so f is solved
-from x for every trial instead of taking δ from the noisy deflection, which biases stiff contacts. Curves are averaged in
-bins first; starts come from a grid of contact points, at each of which the other three numbers have a closed form; then
-all four are refined by Levenberg and Marquardt's method. Standard errors come from the noise of the baseline, white and
-1/f (`curve_noise`), and grow by Birge's ratio where the residuals of the contact are larger than that noise.
+from x for every trial; δ from the noisy deflection would bias stiff contacts. Curves are averaged in bins first; starts
+come from a grid of contact points, at each of which the other three numbers have a closed form; then all four are
+refined by Levenberg and Marquardt's method. Standard errors come from the noise of the baseline, white and 1/f
+(`curve_noise`), and grow by Birge's ratio where the residuals of the contact are larger than that noise.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -29,7 +30,7 @@ FEWEST = 16  # samples that a curve needs
 BEFORE, NEAR, AFTER = 32, 48, 48  # bins far before, about and after the contact
 WIDTH = 2.0 / 64  # of a curve's samples, each way, that are about a contact which is known from the start alone
 SHARP = 0.2  # of the travel after contact that goes into the cantilever; from there on a contact is a kink
-BLOCK = 1000  # curves at a time
+BLOCK = 500  # curves at a time
 UNSURE = 0.5  # standard error of log E above which there is hardly a contact
 WANDER = 3.4  # variance of bins of flicker noise about a smooth curve, over its strength
 TAIL = 8  # bins beyond the contact that a fit needs
@@ -75,11 +76,13 @@ def fit_curves(
     max_indentation: float | None = None,
     max_force: float | None = None,
     weights: str = "samples",
+    workers: int = 1,
 ) -> ForceFit:
     """Fit a law that is proportional to the modulus to every curve.
 
     Numbers of `tip` may be (n, 1), one for each curve. max_indentation (m) and max_force (N): deeper samples are left
     out. weights: 'samples', each counts alike; 'parts', baseline and contact count alike however long they are.
+    workers: threads that go through blocks of curves at once.
 
     Raises ValueError for a law that is not proportional, a tip that says too little, or weights of another name, and
     UnitError where the deflection is not known in metres.
@@ -93,8 +96,12 @@ def fit_curves(
     _ = approach.position  # raises where the deflection has no unit of length
     limits = (np.inf if max_indentation is None else max_indentation, np.inf if max_force is None else max_force)
     n = len(approach)
-    parts = [slice(i, min(i + BLOCK, n)) for i in range(0, n, BLOCK)]
-    return _joined([_fit_block(_part(approach, s), law, tip_of(tip, s), limits, weights) for s in parts])
+
+    def fitted(s: slice) -> ForceFit:
+        return _fit_block(_part(approach, s), law, tip_of(tip, s), limits, weights)
+
+    with ThreadPoolExecutor(workers) as pool:
+        return _joined(list(pool.map(fitted, (slice(i, min(i + BLOCK, n)) for i in range(0, n, BLOCK)))))
 
 
 def _part(a: Approach, s: slice) -> Approach:
@@ -106,11 +113,9 @@ def _part(a: Approach, s: slice) -> Approach:
 
 
 def _joined(parts: list[ForceFit]) -> ForceFit:
-    found = {}
-    for f in fields(ForceFit):
-        values = [getattr(p, f.name) for p in parts]
-        found[f.name] = sum(values, ()) if f.name == "reason" else np.concatenate(values or [np.zeros(0)])
-    return ForceFit(**found)
+    names = [f.name for f in fields(ForceFit) if f.name != "reason"]
+    found = {name: np.concatenate([getattr(p, name) for p in parts]) for name in names} if parts else {}
+    return ForceFit(**(found or dict.fromkeys(names, np.zeros(0))), reason=tuple(r for p in parts for r in p.reason))
 
 
 def _fit_block(a: Approach, law: Law, tip: Tip, limits: tuple[float, float], weights: str) -> ForceFit:

@@ -19,7 +19,7 @@ from ..core.scan import label
 from ..fit.labelled_curves import curves_of
 from ..fit.recipe import Example, Options, Port, Recipe
 from ..fit.rows import Answers, Rows, needed
-from ..measure.apparent_modulus import apparent_modulus, modulus_from
+from ..measure.apparent_modulus import above_zero, modulus_from
 from ..measure.approach import Approach, approach_of
 from ..measure.contact_point import FINDERS
 from ..measure.curve_errors import contact_median, contact_p90
@@ -37,7 +37,7 @@ UNITS = {  # answer → unit; those of a ForceFit, and the last two beside it
     "apparent_modulus": "Pa", "adhesion": "N",
 }  # fmt: skip
 SAID = {"transition": "flat"}  # what a scan of labelled curves calls a field of the tip
-DEEP = 0.05  # of the indentation, the last part, whose median is the apparent modulus
+DEEP = 0.05  # of the indentation, the last part, which gives the apparent modulus
 CLASSICAL = ("ratio of variances", "goodness of variances", "line and parabola")
 
 
@@ -103,15 +103,12 @@ def _checked(scan: xr.Dataset) -> None:
 
 
 def _deepest(approach: Approach, kept: Answers, law: Law, tip: Tip) -> np.ndarray:
-    """(n,) Pa, the modulus that the deepest part of a curve alone gives."""
-    depth, modulus = apparent_modulus(
-        approach, kept["contact"], law, tip, offset=kept["offset"], tilt=kept["tilt"]
-    )  # fmt: skip
+    """(n,) Pa, the modulus that the deepest part of a curve alone gives, from its mean depth and force."""
+    depth, force = above_zero(approach, kept["contact"], kept["offset"], kept["tilt"])
     last = depth >= (1 - DEEP) * np.nanmax(np.nan_to_num(depth, nan=-np.inf), axis=1, initial=0.0)[:, None]
-    found = np.full(len(modulus), np.nan)
-    for i in np.flatnonzero((last & np.isfinite(modulus)).any(axis=1)):
-        found[i] = np.nanmedian(modulus[i, last[i]])
-    return found
+    n = np.maximum(last.sum(axis=1), 1)
+    deep, pressed = (np.where(last, v, 0.0).sum(axis=1) / n for v in (depth, force))
+    return law.modulus(np.nan_to_num(deep), pressed, tip)
 
 
 def _adhesion(scan: xr.Dataset, approach: Approach, contact: np.ndarray, given: dict[str, Any]) -> np.ndarray:
