@@ -141,25 +141,33 @@ def posterior(spectra: np.ndarray, grid: Grid, basis: np.ndarray) -> Posterior:
     top = gain.max(axis=1)
     noise2 = noise2_of(energy_of(spectra) - top, spectra, basis)
     scale = scale_of(noise2, spectra)
-    odds = np.exp((gain - top[:, None]) / scale[:, None].astype(gain.dtype)) * grid.weight
-    odds = odds / odds.sum(axis=1, keepdims=True)
+    odds = np.exp((gain - top[:, None]) / scale[:, None].astype(gain.dtype)) * grid.weight.astype(gain.dtype)
+    odds /= odds.sum(axis=1, keepdims=True)
     theta, spread = _moments(odds, grid.theta)
     own = 0.5 * scale / np.maximum(top, 1e-30)  # of the height, at any one place of the grid
-    log_amplitude = 0.5 * np.log(np.maximum(gain, 1e-30) / grid.energy) - grid.theta[:, 1]
-    level = (odds * log_amplitude).sum(axis=1)
-    level_spread = np.maximum((odds * log_amplitude**2).sum(axis=1) - level**2, 0) + own
+    log_amplitude = 0.5 * np.log(np.maximum(gain, 1e-30)) + _log_amplitude_per_gain(grid).astype(gain.dtype)
+    level = np.vecdot(odds, log_amplitude).astype(float)
+    log_amplitude -= level[:, None].astype(gain.dtype)
+    level_spread = np.vecdot(odds, log_amplitude**2) + own
     phase = turn = np.full(len(gain), np.nan)
     if np.iscomplexobj(overlap):
-        direction = (odds * overlap / np.maximum(np.abs(overlap), 1e-30)).sum(axis=1)
+        odds /= np.sqrt(np.maximum(gain, 1e-30))
+        direction = np.einsum("nk,nk->n", odds, overlap)
         phase, turn = np.angle(direction), -2 * np.log(np.clip(np.abs(direction), 1e-6, 1)) + own
     errors = np.sqrt(np.stack([level_spread, spread[:, 0], spread[:, 1], turn], axis=1))
     return Posterior(theta, level, phase, errors, noise2)
+
+
+def _log_amplitude_per_gain(grid: Grid) -> np.ndarray:
+    """(k,) log A of each template whose gain is 1: its height is √(gain / energy), and A = height / Q."""
+    return -0.5 * np.log(grid.energy) - grid.theta[:, 1]
 
 
 def _moments(odds: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(mean, variance), each (n, 2); within a cell of the grid too, as far as it matters."""
     origin = theta.mean(axis=0)
     moved = theta - origin
-    mean = odds @ moved
+    table = np.concatenate([moved, moved**2], axis=1).astype(odds.dtype)
+    mean, square = np.split((odds @ table).astype(float), 2, axis=1)
     cell = np.array([0.0, np.log(AVERAGE[0]) ** 2 / 12])
-    return origin + mean, np.maximum(odds @ moved**2 - mean**2, 0) + cell
+    return origin + mean, np.maximum(square - mean**2, 0) + cell
