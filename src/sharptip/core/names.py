@@ -33,6 +33,9 @@ UNITS: dict[str, tuple[str, ...]] = {
     "potential": ("V",),
     "piezo_response": ("m", "V", "m/V"),
     "quality_factor": ("1",),
+    "resonance": ("Hz",),  # frequency of a resonance that was fitted
+    "response_real": ("V", "m", "m/V", "A", "1"),  # complex answer to a drive, along `frequency`
+    "response_imag": ("V", "m", "m/V", "A", "1"),
     "temperature": ("K",),
     "lockin_x": ("V", "A", "m"),
     "lockin_y": ("V", "A", "m"),

@@ -89,6 +89,7 @@ class Fitted:
     missing: tuple[str, ...] = ()  # what was not computed, and which option would give it
     notes: tuple[str, ...] = ()
     made_by: Mapping[str, Any] = field(default_factory=dict)  # what was fitted with which options
+    headline: tuple[str, ...] = ()  # columns that are told over the figure of a curve; all of them, if empty
 
     @property
     def n(self) -> int:
@@ -103,7 +104,9 @@ class Fitted:
     @property
     def names(self) -> list[str]:
         """How each curve is called."""
-        return ["curve " + ", ".join(str(v) for v in self.place(i)) for i in range(self.n)]
+        if self.dims == ("curve",):
+            return [f"curve {n}" for n in self.places["curve"]]
+        return [", ".join(f"{d} {v}" for d, v in zip(self.dims, self.place(i), strict=True)) for i in range(self.n)]
 
     def place(self, i: int) -> tuple[int, ...]:
         """Where curve i is along the scan's axes."""
@@ -115,7 +118,7 @@ class Fitted:
         shape = tuple(self.scan.sizes[d] for d in self.dims)
         out: dict[str, np.ndarray] = {"curve": np.arange(self.n)}
         if self.dims == ("curve",) and "curve" in self.scan.coords:
-            out["curve"] = np.asarray(self.scan["curve"].values)
+            out["curve"] = np.asarray(self.scan["curve"].values).astype(int)
         for d, index in zip(self.dims, np.indices(shape), strict=True):
             if d != "curve":
                 out[{"y": "row", "x": "column"}.get(d, d)] = index.ravel()
@@ -123,7 +126,8 @@ class Fitted:
             if name in self.scan.variables and set(self.scan[name].dims) <= set(self.dims):
                 values = self.scan[name].broadcast_like(self.scan[list(self.dims)].coords.to_dataset())
                 named = name if name in ("row", "column") else f"{name}_m"
-                out[named] = _flat(values, self.dims)
+                flat = _flat(values, self.dims)
+                out[named] = flat.astype(int) if name in ("row", "column") and np.isfinite(flat).all() else flat
         return out
 
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -137,7 +141,8 @@ class Fitted:
     def reasons_counted(self) -> list[tuple[str, str, int]]:
         """(verdict, reason without the curve's own numbers, how many), the most frequent first."""
         told = Counter(zip(self.verdicts.tolist(), map(_general, self.reasons.tolist()), strict=True))
-        return [(v, why, n) for (v, why), n in told.most_common() if v != GOOD or why]
+        first = {(v, _general(why)): why for v, why in zip(self.verdicts[::-1], self.reasons[::-1], strict=True)}
+        return [(v, first[v, why] if n == 1 else why, n) for (v, why), n in told.most_common() if v != GOOD or why]
 
 
 def faults_of(answer: xr.Dataset, n: int) -> np.ndarray:

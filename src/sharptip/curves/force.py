@@ -14,12 +14,14 @@ from ..measure import curve_numbers as measured
 from ..measure.approach import Approach, approach_of, approaches
 from ..measure.curve_numbers import Quantity
 from ..report.curves import Drawing, Mark, Trace
-from .fitted import BAD, GOOD, NOT_JUDGED, Column, Fitted, Settings, Tell
-from .tip import Mechanics, mechanics_of
+from .fitted import BAD, DOUBTFUL, GOOD, INTERVAL, NOT_JUDGED, Column, Fitted, Settings, Tell
+from .tip import Found, Mechanics, mechanics_of
 
 BLOCK = 500  # curves that are in the memory together
 NO_BASELINE = 0.1  # of the travel before the contact, less than which no baseline can be told
 CLIPPED = 0.02  # of the approach at exactly its greatest deflection: the detector had no more
+STIFFER = 1.1  # times the spring constant, above which a stiffness is no property of the sample
+HEADLINE = ("contact", "modulus", "stiffness", "slope", "peak_force", "peak", "adhesion", "pull_off", "rating")
 _SHOWN = {"height_sensor": "height (sensor)", "height": "height", "separation": "height (from separation)"}
 
 
@@ -50,8 +52,9 @@ def fit(scan: xr.Dataset, settings: Settings, tell: Tell) -> Fitted:
         reasons=np.concatenate([p.reasons for p in parts]),
         draw=partial(_drawing, scan, settings, tip, {c.name: c for c in columns}),
         missing=_missing(parts[0].approach_unit, parts[0].lacks, tip),
-        notes=_notes(parts[0], tip),
+        notes=_notes(parts[0]),
         made_by=tip.made_by,
+        headline=HEADLINE,
     )
 
 
@@ -74,16 +77,21 @@ def _calibration(settings: Settings) -> dict[str, Any]:
 
 def _block(scan: xr.Dataset, approach: Approach, settings: Settings, tip: Mechanics) -> _Part:
     retract = _retract(scan, settings)
-    contact, low, high = measured.first_contact(approach)
-    columns = {"contact": Column("contact", "m", contact, np.fmin(low, high), np.fmax(low, high))}
-    columns |= {name: _column(name, q) for name, q in measured.numbers(approach, retract, contact).items()}
-    columns |= {"spring_constant": Column("spring_constant", "N/m", approach.spring_constant)}
-    verdicts, reasons = _judged(approach, contact)
-    found = tip.fit(scan, approach)
-    columns |= {c.name: c for c in found.columns}
-    verdicts, reasons = found.judged(verdicts, reasons)
+    found = tip.ask(approach, str(scan.attrs["history"]))
+    contact = found.contact or _threshold(approach)
+    numbers = measured.numbers(approach, retract, contact.values)
+    columns = [contact, *found.columns, *(Column.of(name, q.unit, q.value, q.error) for name, q in numbers.items())]
+    columns.append(Column("spring_constant", "N/m", approach.spring_constant))
+    verdicts, reasons = _judged(approach, contact.values, found, numbers)
     lacks = next((why for why in approach.no_force if why), "")
-    return _Part(columns, verdicts, reasons, approach.unit, lacks, approach.channel, retract is not None)
+    named = {c.name: c for c in columns}
+    return _Part(named, verdicts, reasons, approach.unit, lacks, approach.channel, retract is not None)
+
+
+def _threshold(approach: Approach) -> Column:
+    """The contact where nothing learned says it."""
+    contact, low, high = measured.first_contact(approach)
+    return Column("contact", "m", contact, np.fmin(low, high), np.fmax(low, high))
 
 
 def _retract(scan: xr.Dataset, settings: Settings) -> Approach | None:
@@ -93,35 +101,61 @@ def _retract(scan: xr.Dataset, settings: Settings) -> Approach | None:
     return approach_of(scan, segment="retract", **_calibration(settings))
 
 
-def _column(name: str, quantity: Quantity) -> Column:
-    return Column.of(name, quantity.unit, quantity.value, quantity.error)
-
-
 # -- verdicts -----------------------------------------------------------------------------------------------------
 
 
-def _judged(approach: Approach, contact: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A verdict and its reason for each curve, from what can be seen without anything learned."""
+def _judged(
+    approach: Approach, contact: np.ndarray, found: Found, numbers: dict[str, Quantity]
+) -> tuple[np.ndarray, np.ndarray]:
+    """A verdict and its reason for each curve: what can be seen of it first, then what the models say."""
     n = len(approach)
     verdicts, reasons = np.full(n, GOOD, object), np.full(n, "", object)
-    height, last = approach.height, np.maximum(approach.length - 1, 0)
-    end = np.take_along_axis(height, last[:, None], axis=1)[:, 0]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        before = (height[:, 0] - contact) / (height[:, 0] - end)
-    clipped = _clipped(approach)
-    for i in range(n):
-        if approach.faults[i]:
-            verdicts[i], reasons[i] = NOT_JUDGED, approach.faults[i]
-        elif not np.isfinite(contact[i]):
-            verdicts[i] = BAD
-            reasons[i] = f"no contact: the deflection never rises {measured.SEEN:g} noise levels above its baseline"
-        elif before[i] < NO_BASELINE:
-            verdicts[i] = BAD
-            reasons[i] = f"hardly a baseline: contact after {before[i]:.0%} of the way"
-        elif clipped[i] > CLIPPED:
-            verdicts[i] = BAD
-            reasons[i] = f"the detector is at its end: {clipped[i]:.0%} of the approach at one greatest deflection"
+    told = (
+        (NOT_JUDGED, np.array([why.partition(": ")[2] for why in approach.faults], object)),
+        (BAD, _seen(approach, contact, numbers)),
+        (BAD, found.bad),
+        (DOUBTFUL, _too_stiff(approach, numbers)),
+        (DOUBTFUL, found.doubts),
+    )
+    for verdict, words in told:
+        if words is not None:
+            new = (words != "") & (verdicts == GOOD)
+            verdicts, reasons = np.where(new, verdict, verdicts), np.where(new, words, reasons)
     return verdicts, reasons
+
+
+def _seen(approach: Approach, contact: np.ndarray, numbers: dict[str, Quantity]) -> np.ndarray:
+    """(n,) what makes a curve useless that needs nothing learned to be seen."""
+    end = np.take_along_axis(approach.height, np.maximum(approach.length - 1, 0)[:, None], axis=1)[:, 0]
+    peak, noise = numbers.get("peak_force") or numbers["peak"], numbers["noise"]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        before = (approach.height[:, 0] - contact) / (approach.height[:, 0] - end)
+        rises = peak.value > measured.SEEN * noise.value
+    clipped, words = _clipped(approach), np.full(len(contact), "", object)
+    for i in np.flatnonzero(clipped > CLIPPED):
+        words[i] = f"the detector is at its end: {clipped[i]:.0%} of the approach at one greatest deflection"
+    for i in np.flatnonzero(before < NO_BASELINE):
+        words[i] = f"hardly a baseline: contact after {before[i]:.0%} of the way"
+    for i in np.flatnonzero(~np.isfinite(contact) | (~rises & (before >= NO_BASELINE))):
+        words[i] = f"no contact: the deflection does not rise {measured.SEEN:g} noise levels above its baseline"
+    return words
+
+
+def _too_stiff(approach: Approach, numbers: dict[str, Quantity]) -> np.ndarray:
+    """(n,) doubts where the lever seems to bend farther than the piezo goes."""
+    words = np.full(len(approach), "", object)
+    slope = numbers.get("stiffness") or numbers.get("slope")
+    if approach.unit != "m" or slope is None or slope.error is None:
+        return words
+    most = approach.spring_constant if "stiffness" in numbers else np.ones(len(approach))
+    with np.errstate(invalid="ignore"):
+        surely = (slope.value - INTERVAL * slope.error) / most
+    for i in np.flatnonzero(surely > STIFFER):
+        times = slope.value[i] / most[i]
+        words[i] = (
+            f"the lever seems to bend {times:.2f} times as far as the piezo goes: the sensitivity or the height is off"
+        )
+    return words
 
 
 def _clipped(approach: Approach) -> np.ndarray:
@@ -142,11 +176,11 @@ def _missing(unit: str, lacks: str, tip: Mechanics) -> tuple[str, ...]:
     return (*told, *tip.missing)
 
 
-def _notes(part: _Part, tip: Mechanics) -> tuple[str, ...]:
+def _notes(part: _Part) -> tuple[str, ...]:
     told = [f"The heights are those of {part.height!r}."] if part.height != "height" else []
     if not part.retracts:
         told.append("There is no retract, so nothing is said of adhesion and hysteresis.")
-    return (*told, *tip.notes)
+    return tuple(told)
 
 
 # -- one curve drawn ----------------------------------------------------------------------------------------------
@@ -165,11 +199,11 @@ def _drawing(scan: xr.Dataset, settings: Settings, tip: Mechanics, columns: dict
     base = measured.baseline_of(approach, anchor) if known else _flat_baseline(approach)
     n = int(approach.length[0])
     x, y = approach.height[0, :n], measured.without_baseline(approach, anchor, base)[0, :n] * scale
-    traces = [Trace(x, y, "approach")]
+    traces = [Trace(x, y, "approach")] if n else []
     if (retract := _retract(one, settings)) is not None and retract.unit == approach.unit:
         back = measured.without_baseline(retract, anchor, base)[0] * scale
         m = int(retract.length[0])
-        traces.append(Trace(retract.height[0, :m], back[:m], "retract", "aside"))
+        traces += [Trace(retract.height[0, :m], back[:m], "retract", "aside")] if m else []
     residual = None
     if known:
         line, name = tip.line(columns, i, x, y)
@@ -188,14 +222,14 @@ def _flat_baseline(approach: Approach) -> measured.Baseline:
     """For a curve without a contact: its own mean, so that it is drawn as it is."""
     level = np.array([np.nanmean(approach.deflection[0]) if approach.length[0] else 0.0])
     zero = np.zeros(1)
-    return measured.Baseline(level, zero, zero, zero, zero)
+    return measured.Baseline(level, zero, zero, zero, zero, zero)
 
 
 def _straight(x: np.ndarray, y: np.ndarray, at: float, columns: dict[str, Column], i: int) -> np.ndarray:
     """The baseline as far as the contact, then nothing, then the line whose slope is told; NaN between."""
     slope = next(columns[name].values[i] for name in ("stiffness", "slope") if name in columns)
     line = np.where(x > at, 0.0, np.nan)
-    peak = float(np.mean(y[-max(3, len(y) // 200) :]))
+    peak = float(np.mean(y[-max(3, len(y) // 1000) :]))
     upper = (x <= at) & (y >= measured.UPPER * peak)
     if np.isfinite(slope) and upper.any():
         line[upper] = y[upper].mean() - slope * (x[upper] - x[upper].mean())

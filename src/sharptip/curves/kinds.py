@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import xarray as xr
 
 from ..core.scan import label
 from ..measure.loops import holds_loops
-from . import force, loops
+from . import force, loops, spectra
 from .fitted import Fitted, Settings, Tell
+from .rows import Asked, fit_rows
 
 
 @dataclass(frozen=True)
@@ -24,13 +26,31 @@ class Kind:
     fit: Callable[[xr.Dataset, Settings, Tell], Fitted]
 
 
+def _asked(asked: Asked, holds: str, gives: str, fits: Callable[[xr.Dataset], bool]) -> Kind:
+    """A kind whose rows a recipe answers."""
+    return Kind(asked.kind, holds, f"{gives} (recipe {asked.recipe})", fits, partial(fit_rows, asked))
+
+
 KINDS = (
     Kind(
         "force curves",
-        "a height (or separation) and a deflection (or force) along curves",
-        "contact, stiffness, adhesion, work, hysteresis; modulus where the tip is told; verdict and reason",
+        "a height (or separation) and a deflection (or force), along curves",
+        "contact, stiffness, adhesion, work, hysteresis; rating and artefact; modulus where the tip is told",
         force.holds,
         force.fit,
+    ),
+    _asked(
+        spectra.RESONANCES,
+        "a complex response, or its amplitude, along frequency",
+        "resonance, quality factor, amplitude and phase",
+        spectra.holds_resonances,
+    ),
+    Kind(
+        "thermal spectra",
+        "an amplitude spectral density along frequency",
+        "resonance and quality factor; spring constant where the temperature is told",
+        spectra.holds_thermal,
+        spectra.fit_tunes,
     ),
     Kind(
         "hysteresis loops",
@@ -38,6 +58,25 @@ KINDS = (
         "mechanism, coercive voltages, imprint, work of switching, surface potential; verdict and reason",
         holds_loops,
         loops.fit,
+    ),
+    _asked(
+        spectra.PARABOLAS,
+        "a frequency shift along bias",
+        "contact potential difference and curvature",
+        spectra.holds_parabolas,
+    ),
+    Kind(
+        "current–voltage curves",
+        "a current along bias",
+        "conductance at zero bias, asymmetry; no law is fitted",
+        spectra.holds_currents,
+        spectra.fit_currents,
+    ),
+    _asked(
+        spectra.TRACES,
+        "a current along time",
+        "states, levels and rates of switching",
+        spectra.holds_traces,
     ),
 )
 

@@ -1,59 +1,181 @@
-"""Contact mechanics of force curves, where somebody says what the tip is; otherwise what would have to be said."""
+"""What trained models and contact mechanics say of force curves; a law is fitted only where the tip is told."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
+from ..core import registry
+from ..core.errors import ModelError
 from ..measure.approach import Approach
-from .fitted import BAD, DOUBTFUL, GOOD, Column, Settings
+from ..physics.contact import LAWS, Law, Tip
+from .fitted import BAD, DOUBTFUL, Column, Settings, columns_of, faults_of
 
-GIVE_TIP = (
-    "not computed: Young's modulus, since nobody says what the tip is; give --law paraboloid --radius 20e-9 (m), or "
-    "--law cone --half-angle 35 (degrees)"
+if TYPE_CHECKING:
+    from ..fit.model import Model
+
+RATER, FITTER = "rate_curves", "fit_curves"  # recipes: the rating with its artefacts and contact; contact mechanics
+_GIVE = {"radius": "--radius 20e-9 (m)", "half_angle": "--half-angle 35 (degrees)"}
+GIVE_TIP = "not computed: Young's modulus, since nobody says what the tip is; give a law and the tip: " + " or ".join(
+    ("--law paraboloid --radius 20e-9 (m)", "--law cone --half-angle 35 (degrees)")
 )
 
 
 @dataclass(frozen=True)
 class Found:
-    """What the models say of a block of curves."""
+    """What the models say of a block of n curves."""
 
+    contact: Column | None = None
     columns: tuple[Column, ...] = ()
-    doubts: np.ndarray | None = None  # (n,) words against a fit
-    bad: np.ndarray | None = None  # (n,) words against a curve
-
-    def judged(self, verdicts: np.ndarray, reasons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The verdicts, with what the models say added to those that were good."""
-        for words, verdict in ((self.bad, BAD), (self.doubts, DOUBTFUL)):
-            if words is not None:
-                new = (words != "") & (verdicts == GOOD)
-                verdicts, reasons = np.where(new, verdict, verdicts), np.where(new, words, reasons)
-        return verdicts, reasons
+    bad: np.ndarray | None = None  # (n,) words against a curve, '' for none
+    doubts: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class Mechanics:
-    """The models that are asked about force curves."""
+    """The models that are asked about force curves, and the law and tip that the fit rests on."""
 
+    rater: Model | None = None
+    fitter: Model | None = None
+    law: Law | None = None
+    tip: Tip = field(default_factory=Tip)
     missing: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    made_by: Mapping[str, Any] = field(default_factory=dict)
 
-    def fit(self, scan: xr.Dataset, approach: Approach) -> Found:
-        return Found()
+    @property
+    def made_by(self) -> dict[str, Any]:
+        """For the record: which models were asked, and what they were told."""
+        asked = {m.recipe.name: m for m in (self.rater, self.fitter) if m is not None}
+        told: dict[str, Any] = {name: _card(m) for name, m in asked.items()}
+        if self.law is not None:
+            told["law"] = {"name": self.law.name, "equation": self.law.equation, "source": self.law.source,
+                           **{k: v for k, v in vars(self.tip).items() if v is not None}}  # fmt: skip
+        return told
+
+    def ask(self, approach: Approach, history: str) -> Found:
+        """What the models say of these curves."""
+        scan = as_scan(approach, history)
+        rated, fitted = (m.predict(scan) if m is not None else None for m in (self.rater, self.fitter))
+        bad = doubts = None
+        columns: tuple[Column, ...] = ()
+        if rated is not None:
+            columns = columns_of(rated, ("curve",), leave=("verdict",))
+            bad, doubts = _words(rated)
+        if fitted is not None:
+            mine = columns_of(fitted, ("curve",))
+            names = {c.name for c in mine}
+            columns = (*mine, *(c for c in columns if c.name not in names))
+            against = faults_of(fitted, len(approach))
+            doubts = against if doubts is None else np.where(doubts == "", against, doubts)
+        contact = next((c for c in columns if c.name == "contact"), None)
+        return Found(contact, tuple(c for c in columns if c.name != "contact"), bad, doubts)
 
     def line(
         self, columns: Mapping[str, Column], i: int, x: np.ndarray, y: np.ndarray
     ) -> tuple[np.ndarray | None, str]:
-        """The fitted force along the approach of curve i, and its name; None where no law was fitted."""
-        return None, ""
+        """The law's force (N) along the heights x (m) of curve i whose force is y (N); None where none was fitted."""
+        if self.law is None or "modulus" not in columns or not np.isfinite(columns["modulus"].values[i]):
+            return None, ""
+        k, contact = columns["spring_constant"].values[i], columns["contact"].values[i]
+        depth = np.maximum(contact - x - y / k, 0.0)
+        return np.asarray(self.law.force(depth, columns["modulus"].values[i], self.tip)), f"{self.law.name}, fitted"
 
 
 def mechanics_of(settings: Settings) -> Mechanics:
-    if settings.law is None and settings.radius is None and settings.half_angle is None:
-        return Mechanics(missing=(GIVE_TIP,))
-    return Mechanics()
+    """The models to ask. Raises ModelError for a law that is not there or that is not told enough of the tip."""
+    rater = _rater(settings.model)
+    said = (settings.law, settings.radius, settings.half_angle)
+    if all(v is None for v in said):
+        return Mechanics(rater, missing=(GIVE_TIP,))
+    law, tip = _law(settings), _tip(settings)
+    if FITTER not in registry.names("recipes"):
+        return Mechanics(rater, missing=(f"not computed: Young's modulus; the recipe {FITTER!r} is not installed",))
+    from ..fit.model import Model
+    from ..fit.recipe import settled
+
+    known = settled(registry.get("recipes", FITTER), {})
+    given = {"law": law.name, **{k: v for k, v in vars(tip).items() if v is not None}}
+    return Mechanics(rater, Model(FITTER, **{k: v for k, v in given.items() if k in known}), law, tip)
+
+
+def as_scan(approach: Approach, history: str) -> xr.Dataset:
+    """Approaches as a scan (curve, sample) of their own, with what was said by hand already in their numbers."""
+    both, unit = ("curve", "sample"), approach.unit
+    signal = {"N": "force", "A": "deflection_signal"}.get(unit, "deflection")
+    scan = xr.Dataset(
+        {
+            "height": (both, approach.height, {"units": "m"}),
+            signal: (both, approach.deflection, {"units": unit}),
+            "spring_constant": ("curve", approach.spring_constant, {"units": "N/m"}),
+        },
+        {"curve": ("curve", np.arange(len(approach)), {"units": "1"})},
+        {"history": history},
+    )
+    return scan.assign_coords(sample=("sample", np.arange(approach.height.shape[1]), {"units": "1"}))
+
+
+def _rater(file: str | None) -> Model | None:
+    """The model that rates: the one that was named, the one that ships, or none."""
+    from ..fit.model import Model
+
+    if file is not None:
+        model = Model.load(file)
+        if model.recipe.name != RATER:
+            raise ModelError(f"{file}: answers {model.recipe.name!r}; force curves are rated by a model of {RATER!r}")
+        return model
+    return Model.trained(RATER) if RATER in Model.that_ship() else None
+
+
+def _law(settings: Settings) -> Law:
+    if settings.law is None:
+        raise ModelError(f"a tip was told and no law; give --law, one of {', '.join(LAWS)}")
+    if settings.law not in LAWS:
+        raise ModelError(f"no law of contact is called {settings.law!r}; there are {', '.join(LAWS)}")
+    law = LAWS[settings.law]
+    if lacks := law.missing(_tip(settings)):
+        raise ModelError(f"the law {law.name!r} needs the tip's {' and '.join(lacks)}; give " + " and ".join(
+            _GIVE.get(name, f"--{name.replace('_', '-')}") for name in lacks))  # fmt: skip
+    return law
+
+
+def _tip(settings: Settings) -> Tip:
+    """The tip that was told. Raises ModelError for numbers that no tip has."""
+    r, angle, poisson = settings.radius, settings.half_angle, settings.poisson
+    if r is not None and not 1e-10 <= r <= 1e-2:
+        raise ModelError(f"radius={r:g} cannot be in m; 1e-10 to 1e-2 is possible: give m, as --radius 20e-9")
+    if angle is not None and not 0 < angle < math.pi / 2:
+        raise ModelError(
+            f"half_angle={math.degrees(angle):g}° lies not between 0° and 90°; give degrees: --half-angle 35"
+        )
+    if poisson is not None and not -1 < poisson <= 0.5:
+        raise ModelError(f"poisson={poisson:g} lies not between −1 and 0.5; give --poisson 0.5")
+    more = {} if poisson is None else {"poisson": poisson}
+    return Tip(radius=r, half_angle=angle, **more)
+
+
+def _words(rated: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """(words against curves that the rater calls bad, and against those it calls doubtful)."""
+    said = [str(v) for v in rated["verdict"].values] if "verdict" in rated else []
+    rating = rated["rating"].values if "rating" in rated else np.full(len(said), np.nan)
+    out = {}
+    for verdict in (BAD, DOUBTFUL):
+        out[verdict] = np.array(
+            [_why(v, r) if v.split(":")[0] == verdict else "" for v, r in zip(said, rating, strict=True)], object
+        )
+    return out[BAD], out[DOUBTFUL]
+
+
+def _why(verdict: str, rating: float) -> str:
+    """'bad: no contact' with its rating → 'no contact; rated 1.2 of 10'."""
+    _, _, kind = verdict.partition(": ")
+    rated = f"rated {rating:.1f} of 10" if np.isfinite(rating) else "not worth keeping"
+    return f"{kind.replace('_', ' ')}; {rated}" if kind else rated
+
+
+def _card(model: Model) -> dict[str, Any]:
+    """What a record needs of a model; nothing of one that learns nothing."""
+    return {k: model.card[k] for k in ("real", "n_examples", "seed") if k in getattr(model, "card", {})}

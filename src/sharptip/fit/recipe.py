@@ -172,7 +172,7 @@ class Recipe:
             return self
         old, name, unit = self.eats[0], options["channel"], options["unit"]
         eats = (replace(old, name=name, unit=unit), *self.eats[1:])
-        if self.kind != "restore":
+        if self.kind in ("classify", "rate"):
             return replace(self, eats=eats)
         gives = (replace(p, unit=unit) if p.unit == old.unit else p for p in self.gives)
         return replace(self, eats=eats, gives=tuple(replace(p, name=name) if p.name == old.name else p for p in gives))
@@ -235,7 +235,7 @@ def _checked(recipe: str, name: str, value: Any, default: Any) -> None:
         )
     if isinstance(default, int | float) and not isinstance(default, bool) and not number:
         raise ModelError(f"recipe {recipe!r}: option {name!r} is {value!r}; it is a number, such as {default!r}")
-    if isinstance(default, str) and not isinstance(value, str):
+    if isinstance(default, str) and not isinstance(value, str) and (name != "start_from" or value is not None):
         raise ModelError(f"recipe {recipe!r}: option {name!r} is {value!r}; it is a text, such as {default!r}")
     if number and (value < AT_LEAST.get(name, 0) or (name == "lr" and value <= 0)):
         raise ModelError(

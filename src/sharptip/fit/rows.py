@@ -25,7 +25,8 @@ class Rows:
     numbers: (n, channels, samples), or (n, channels, h, w), float32 and finite: what a network sees. kept: name →
     (n, …), what turns a network's numbers into units again (scales, offsets, the curves themselves). dims: axes of the
     scan that the rows run over, `("curve",)` or `("y", "x")`; n is the product of their sizes. faults: '' for each row,
-    or why it cannot be judged: its numbers are zeros then, and its answers NaN.
+    or why it cannot be judged: its numbers are zeros then, and its answers NaN. units: of answers whose unit follows
+    from the scan's own, by name; that of its port for the others.
     """
 
     numbers: np.ndarray

@@ -16,6 +16,7 @@ CLEAR = 0.05  # of the approach's travel that is left out before the contact, wh
 TAIL = 0.1  # of the retract, its farthest part, that tells its baseline
 UPPER = 0.5  # of the greatest force, above which the stiffness is read
 FEW = 5  # samples that a line is fitted to
+FARTHER = 4.0  # times its own length, as far as a baseline is drawn out
 SEEN = 5.0  # noise levels that a signal must rise to be called one
 
 
@@ -42,6 +43,7 @@ class Baseline:
     noise: np.ndarray  # (n,) standard deviation about the line
     error: np.ndarray  # (n,) standard error of the level
     samples: np.ndarray  # (n,) that it rests on
+    reach: np.ndarray  # (n,) m of height over which it was seen
 
 
 def baseline_of(approach: Approach, contact: np.ndarray) -> Baseline:
@@ -52,12 +54,20 @@ def baseline_of(approach: Approach, contact: np.ndarray) -> Baseline:
         far = h > (contact - CLEAR * travel)[:, None]  # the travel is negative
     x = h - contact[:, None]
     level, tilt, noise, error, n = _line(x, d, far)
-    return Baseline(level, tilt, noise, error, n)
+    reach = np.where(far, x, -np.inf).max(axis=1) - np.where(far, x, np.inf).min(axis=1)
+    return Baseline(level, tilt, noise, error, n, np.where(n > 1, reach, 0.0))
 
 
 def without_baseline(part: Approach, contact: np.ndarray, baseline: Baseline) -> np.ndarray:
-    """(n, samples) of the deflection above the baseline; a retract is also brought to zero at its own far end."""
-    return part.deflection - baseline.level[:, None] - baseline.tilt[:, None] * (part.height - contact[:, None])
+    """(n, samples) of the deflection above the baseline.
+
+    The tilt is not taken along where the part is more than `FARTHER` times as long as what it was seen on.
+    """
+    x = part.height - contact[:, None]
+    known = np.isfinite(x)
+    travel = np.where(known, x, -np.inf).max(axis=1) - np.where(known, x, np.inf).min(axis=1)
+    tilt = np.where(travel <= FARTHER * baseline.reach, baseline.tilt, 0.0)
+    return part.deflection - baseline.level[:, None] - tilt[:, None] * x
 
 
 def numbers(approach: Approach, retract: Approach | None, contact: np.ndarray) -> dict[str, Quantity]:
@@ -155,10 +165,10 @@ def _leaves(approach: Approach, above: np.ndarray, level: np.ndarray) -> np.ndar
 
 
 def _deepest(part: Approach, above: np.ndarray) -> np.ndarray:
-    """(n,) mean of the last samples of an approach: a twentieth of a hundredth, three at least."""
+    """(n,) mean of the last thousandth of an approach, of three samples at least."""
     n = part.length[:, None]
     sample = np.arange(above.shape[1])
-    end = (sample >= n - np.maximum(3, n // 200)) & (sample < n)
+    end = (sample >= n - np.maximum(3, n // 1000)) & (sample < n)
     return np.where(end, above, 0.0).sum(axis=1) / np.maximum(end.sum(axis=1), 1)
 
 

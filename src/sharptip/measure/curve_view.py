@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 GRID = 1024  # places
+TOGETHER = 32  # curves, whose arrays a processor keeps at hand
 FEWEST = 16  # samples that a curve must have to be looked at
 RATIOS = (5, 10, 20, 40, 80)  # windows in samples of the grid
 SLOPES = (4, 16, 64)
@@ -49,9 +50,17 @@ def view_of(height: np.ndarray, deflection: np.ndarray, length: np.ndarray) -> V
     if (length < FEWEST).any():
         row = int(np.argmax(length < FEWEST))
         raise ValueError(f"curve {row} has {length[row]} samples; {FEWEST} are needed to look at it")
+    parts = [
+        _part(height[i : i + TOGETHER], deflection[i : i + TOGETHER], length[i : i + TOGETHER])
+        for i in range(0, len(length), TOGETHER)
+    ]
+    return View(*(np.concatenate(found) for found in zip(*parts, strict=True)))
+
+
+def _part(height: np.ndarray, deflection: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Course, facts and heights of some curves."""
     z, d, first = _on_grid(height, deflection, length)
     inside = np.arange(GRID) >= first[:, None]
-    ramp = z[np.arange(len(z)), first] - z[:, -1]
     far = np.minimum(first + np.maximum(4, (GRID - first) // 10), GRID - 1)
     x = np.where(inside, d, 0.0)
     base = _between(_sums(x), first, far)
@@ -65,12 +74,9 @@ def view_of(height: np.ndarray, deflection: np.ndarray, length: np.ndarray) -> V
     ratios = {w: windows.ratio(w) for w in RATIOS}
     course += [r / 4 for r in ratios.values()]
     course.append(inside.astype(float))
-    facts = _facts(x, first, ramp, noise, ratios)
-    return View(
-        (np.stack(course, axis=1) * inside[:, None]).astype(np.float32),
-        facts.astype(np.float32),
-        np.where(inside, z, np.nan),
-    )
+    facts = _facts(x, first, noise, ratios)
+    numbers = np.stack([np.where(inside, c, 0.0).astype(np.float32) for c in course], axis=1)
+    return numbers, facts.astype(np.float32), np.where(inside, z, np.nan)
 
 
 def _on_grid(height: np.ndarray, deflection: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -169,9 +175,7 @@ FACTS = (
 )  # fmt: skip
 
 
-def _facts(
-    x: np.ndarray, first: np.ndarray, ramp: np.ndarray, noise: np.ndarray, ratios: dict[int, np.ndarray]
-) -> np.ndarray:
+def _facts(x: np.ndarray, first: np.ndarray, noise: np.ndarray, ratios: dict[int, np.ndarray]) -> np.ndarray:
     """(n, FACTS), each about between −3 and 3; none depends on gain or on the unit of height."""
     n, place = len(x), np.arange(GRID)
     size = GRID - first
@@ -221,9 +225,7 @@ def _smooth(x: np.ndarray, w: int) -> np.ndarray:
     return (sums[:, w:] - sums[:, :-w]) / w
 
 
-def _baseline(
-    x: np.ndarray, smooth: np.ndarray, first: np.ndarray, j: np.ndarray, lines: _Lines
-) -> list[np.ndarray]:
+def _baseline(x: np.ndarray, smooth: np.ndarray, first: np.ndarray, j: np.ndarray, lines: _Lines) -> list[np.ndarray]:
     """Scatter, range, slope and bow of what comes before the first guess."""
     place = np.arange(GRID)
     before = (place >= first[:, None]) & (place < j[:, None])

@@ -75,11 +75,13 @@ def _at(u: np.ndarray, p: np.ndarray) -> np.ndarray:
 
 def _range(bias: np.ndarray, shift: np.ndarray, taken: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(middle and half of the swept range, in V, of each spectrum; why it cannot be fitted)."""
-    low, high = np.where(taken, bias, np.inf).min(1), np.where(taken, bias, -np.inf).max(1)
     count = taken.sum(1)
+    nowhere = count == 0
+    low = np.where(nowhere, 0, np.where(taken, bias, np.inf).min(1))
+    high = np.where(nowhere, 0, np.where(taken, bias, -np.inf).max(1))
     level = np.where(taken, shift, np.inf).min(1) == np.where(taken, shift, -np.inf).max(1)
     fault = np.select(
-        [count == 0, count < LEAST, _distinct(bias, taken) < 3, level],
+        [nowhere, count < LEAST, _distinct(bias, taken) < 3, level],
         ["no point was taken", f"fewer than {LEAST} points", "fewer than three biases", "the frequency shift is constant"],
         "",
     ).astype(object)
@@ -137,7 +139,7 @@ def _slow_noise(away: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     there = np.isfinite(away)
     away, count = np.where(there, away, 0.0), np.maximum(there.sum(1), 1)
-    lags = _autocovariance(away, there, int(np.clip(count.min(initial=1 << 30) // 10, 1, ORDER)))
+    lags = _autocovariance(away, there, ORDER)
     variance = np.maximum(lags[:, 0], 1e-300)
     phi, innovation = np.zeros((len(away), 0)), variance.copy()
     best, total, left = count * np.log(innovation), np.zeros(len(away)), variance.copy()
@@ -147,7 +149,7 @@ def _slow_noise(away: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         phi = np.concatenate([phi - reflection * phi[:, ::-1], reflection], 1)
         innovation = innovation * (1 - reflection[:, 0] ** 2)
         criterion = count * np.log(innovation) + 2 * k
-        better = criterion < best
+        better = (criterion < best) & (k <= np.maximum(count // 10, 1))
         best, total, left = (np.where(better, new, old) for new, old in
                              ((criterion, best), (phi.sum(1), total), (innovation, left)))  # fmt: skip
     total = np.minimum(total + (3 + 5 * total) / count, 0.98)
@@ -171,11 +173,12 @@ def _told(p: np.ndarray, covariance: np.ndarray, free: np.ndarray, confidence: f
         slope = np.stack([np.zeros_like(peak), -1 / (2 * p[:, 2]), p[:, 1] / (2 * p[:, 2] ** 2)], 1)
         top_slope = np.stack([np.ones_like(peak), peak, peak**2], 1)
         low, high = _fieller(p, covariance, t)
-    variance = np.einsum("ni,nij,nj->n", slope, covariance, slope)
-    top_variance = np.einsum("ni,nij,nj->n", top_slope, covariance, top_slope)
+        top = p[:, 0] - p[:, 2] * peak**2
+        variance = np.einsum("ni,nij,nj->n", slope, covariance, slope)
+        top_variance = np.einsum("ni,nij,nj->n", top_slope, covariance, top_slope)
     return {"potential": peak, "potential_error": np.sqrt(variance), "low": low, "high": high,
             "curvature": -p[:, 2], "curvature_error": np.sqrt(covariance[:, 2, 2]),
-            "maximum": p[:, 0] - p[:, 2] * peak**2, "maximum_error": np.sqrt(top_variance)}  # fmt: skip
+            "maximum": top, "maximum_error": np.sqrt(top_variance)}  # fmt: skip
 
 
 def _fieller(p: np.ndarray, covariance: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ from .ensemble import Ensemble
 from .frame_classifier import FrameClassifier
 from .line_classifier import LineClassifier
 from .line_denoiser import LineDenoiser
+from .trace_net import ScatterNet, TraceLSTM, TraceTCN
 
 __all__ = [
     "ARCHITECTURES",
@@ -21,7 +22,10 @@ __all__ = [
     "FrameClassifier",
     "LineClassifier",
     "LineDenoiser",
+    "ScatterNet",
     "ShallowNet",
+    "TraceLSTM",
+    "TraceTCN",
     "build",
     "discriminative_groups",
     "freeze_until",

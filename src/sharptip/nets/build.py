@@ -13,6 +13,7 @@ from .dense import DeepNet, ShallowNet
 from .frame_classifier import FrameClassifier
 from .line_classifier import LineClassifier
 from .line_denoiser import LineDenoiser
+from .trace_net import ScatterNet, TraceLSTM, TraceTCN
 
 KINDS: dict[str, type[nn.Module]] = {
     "ConvClassifier": ConvClassifier,
@@ -22,7 +23,10 @@ KINDS: dict[str, type[nn.Module]] = {
     "FrameClassifier": FrameClassifier,
     "LineClassifier": LineClassifier,
     "LineDenoiser": LineDenoiser,
+    "ScatterNet": ScatterNet,
     "ShallowNet": ShallowNet,
+    "TraceLSTM": TraceLSTM,
+    "TraceTCN": TraceTCN,
 }
 
 

@@ -24,15 +24,15 @@ class CurveRater(nn.Module):
 
     The last of the `channels` is 1 where a curve has samples; behind it comes one whose first `facts` numbers are facts
     about the curve. samples: a multiple of 2^(levels − 1). Out come, for each sample, a logit whose softmax is the
-    probability of contact there, and the logits of `answers` other questions.
+    probability of contact there, and the logits of `answers` other questions, if there are any.
     """
 
     def __init__(
         self,
         channels: int,
         facts: int,
-        answers: int = 1,
-        widths: Sequence[int] = (12, 16, 24, 32, 48, 48),
+        answers: int = 0,
+        widths: Sequence[int] = (8, 12, 16, 24, 32, 48, 48),
         dropout: float = 0.0,
         seed: int | None = None,
     ) -> None:
@@ -47,10 +47,11 @@ class CurveRater(nn.Module):
         self.deep = _layer(w[-1], w[-1], 3)
         self.up = nn.ModuleList(_layer(a + b, b, 5) for a, b in zip(w[:0:-1], w[-2::-1], strict=True))
         self.contact = nn.Conv1d(w[0], 1, 5, padding=2)
-        self.standard = nn.BatchNorm1d(facts)
-        self.dense = nn.Linear(3 * w[-1] + facts, 48)
-        self.answer = nn.Linear(48, answers)
         self.drop = nn.Dropout(dropout)
+        if answers:
+            self.standard = nn.BatchNorm1d(facts)
+            self.dense = nn.Linear(3 * w[-1] + facts, 48)
+            self.answer = nn.Linear(48, answers)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -72,6 +73,8 @@ class CurveRater(nn.Module):
             finer = seen.pop()
             h = layer(torch.cat([F.interpolate(h, size=finer.shape[-1]), finer], dim=1))
         contact = self.contact(h)[:, 0].masked_fill(curve[:, -1] < 0.5, -1e4)
+        if not self.answers:
+            return contact
         here = F.adaptive_avg_pool1d(contact.softmax(1)[:, None], deep.shape[-1])
         there = (deep * here).sum(-1) * (contact.shape[-1] / deep.shape[-1])
         whole = torch.cat([deep.mean(-1), deep.amax(-1), there, self.standard(facts)], dim=1)
@@ -81,7 +84,7 @@ class CurveRater(nn.Module):
 
 def _layer(channels: int, width: int, reach: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv1d(channels, width, reach, padding=reach // 2, bias=False), nn.BatchNorm1d(width), nn.ReLU()
+        nn.Conv1d(channels, width, reach, padding=reach // 2, bias=False), nn.BatchNorm1d(width), nn.ReLU(inplace=True)
     )
 
 

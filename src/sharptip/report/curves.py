@@ -6,7 +6,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,7 +20,8 @@ from .style import BLUE, FAINT, HEIGHTS, INK, MUTED, ORANGE, SKY, VERMILION, WID
 Role = Literal["data", "aside", "fit"]
 _LOOK = {"data": (BLUE, 1.1, 3), "aside": (SKY, 0.9, 2), "fit": (VERMILION, 1.6, 4)}  # colour, width, layer
 _MOST = 1500  # points of a line that are drawn: a report must not weigh megabytes
-_LETTERS = 62  # of a line of words over a figure
+_FEW = 12  # points of a line below which each is a dot
+_LETTERS = 58  # of a line of words over a figure
 _VERDICT = {"good": BLUE, "doubtful": ORANGE, "bad": VERMILION, "not judged": MUTED}
 
 
@@ -154,7 +155,10 @@ def _lines(axes: Axes, traces: Sequence[Trace], x_factor: float, y_factor: float
     for trace in traces:
         colour, width, layer = _LOOK[trace.role]
         x, y = _thinned(trace.x, trace.y)
-        axes.plot(x * x_factor, y * y_factor, color=colour, linewidth=width * thin, zorder=layer, label=trace.name)
+        dots = "o" if len(x) < _FEW else ""
+        look: Any = {"color": colour, "linewidth": width * thin, "zorder": layer, "marker": dots, "markersize": 4}
+        axes.plot(x * x_factor, y * y_factor, label=trace.name, **look)
+    axes.ticklabel_format(useOffset=False)
 
 
 def _mark(axes: Axes, mark: Mark, factor: float, thin: float = 1.0) -> None:

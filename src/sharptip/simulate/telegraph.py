@@ -71,15 +71,17 @@ def occupancy(rng: np.random.Generator, rate: np.ndarray, parts: int, length: fl
     """(parts, K) share of each part of `length` that a chain with these rates (K, K) is in each state."""
     k, end = len(rate), parts * length
     leave = rate.sum(1)
-    now = int(rng.integers(k)) if not leave.all() else int(rng.choice(k, p=_stationary(rate)))
-    times, states = [0.0], [now]
-    while leave[now] > 0:
-        times.append(times[-1] + rng.exponential(1 / leave[now]))
-        if times[-1] >= end:
-            times.pop()
+    if not leave.all():  # a state that is never left would be the end of the chain
+        return np.eye(k)[np.full(parts, int(rng.integers(k)))]
+    where = np.cumsum(rate, 1) / leave[:, None]
+    now, t = int(np.searchsorted(np.cumsum(_stationary(rate)), rng.random())), 0.0
+    times, states = [0.0], [min(now, k - 1)]
+    while True:
+        t += rng.standard_exponential() / leave[states[-1]]
+        if t >= end:
             break
-        now = int(rng.choice(k, p=rate[now] / leave[now]))
-        states.append(now)
+        times.append(t)
+        states.append(min(int((where[states[-1]] < rng.random()).sum()), k - 1))
     edges = np.append(times, end)
     spent = np.zeros((len(edges), k))
     np.cumsum(np.diff(edges)[:, None] * (np.array(states)[:, None] == np.arange(k)), axis=0, out=spent[1:])
@@ -88,9 +90,11 @@ def occupancy(rng: np.random.Generator, rate: np.ndarray, parts: int, length: fl
 
 
 def _stationary(rate: np.ndarray) -> np.ndarray:
-    flow = rate.T - np.diag(rate.sum(1))
-    p = np.linalg.lstsq(np.vstack([flow, np.ones(len(rate))]), np.r_[np.zeros(len(rate)), 1], rcond=None)[0]
-    return np.clip(p, 0, None) / np.clip(p, 0, None).sum()
+    """(K,) share of the time that a chain spends in each state."""
+    move = np.eye(len(rate)) + (rate - np.diag(rate.sum(1))) / (1.01 * rate.sum(1).max())
+    for _ in range(12):  # squared so often, it has forgotten where it began
+        move = move @ move
+    return move[0] / move[0].sum()
 
 
 def _chain(rng: np.random.Generator, k: int, frames: int, record: dict[str, Any]) -> _Chain:

@@ -1,7 +1,7 @@
 """Where a tip touches: the classical finders, which learn nothing. All have the same signature.
 
-finder(approach) → (n,) piezo heights in m at contact, NaN where there is none to be seen or a curve cannot be judged. Their
-windows were chosen on half of the files of real curves on living cells; docs/simulated_curves.md has the errors.
+finder(approach) → (n,) piezo heights in m at contact, NaN where there is none to be seen or a curve cannot be judged.
+Their windows were chosen on half of the files of real curves on living cells; docs/simulated_curves.md has the errors.
 """
 
 from collections.abc import Callable

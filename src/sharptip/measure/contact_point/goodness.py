@@ -1,8 +1,8 @@
 """Goodness of fit, and of fit and variances: the trial contact behind which a law of contact fits best.
 
-Successive search of Gavara, Sci. Rep. 6, 21267 (2016), doi 10.1038/srep21267: for each trial point, force and indentation are
-counted from there, F = c·δⁿ is fitted, and r² is the score. What he found best is to combine that with the ratio of
-variances; here that is their product, each relative to its best, called `goodness of variances`.
+Successive search of Gavara, Sci. Rep. 6, 21267 (2016), doi 10.1038/srep21267: for each trial point, force and way are
+counted from there, F = c·δⁿ is fitted, and r² is the score. He combines such scores with the ratio of variances; here
+that is their product, called `goodness of variances`, a name that is no standard.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .variances import DEEPEST, WINDOW, ratio
 TRIALS = 128
 SAMPLES = 96  # of the part behind a trial point
 EXPONENTS = (1.0, 1.5, 2.0)  # hard sample, round tip, sharp tip: the one with the best r² is taken
-UNTIL = 0.5  # of the rise: what is deeper is not fitted
+UNTIL, UNTIL_BOTH = 0.3, 1.0  # of the rise: what is deeper is not fitted
 
 
 def goodness_of_fit(approach: Approach, *, deepest: float = UNTIL) -> np.ndarray:
@@ -26,7 +26,7 @@ def goodness_of_fit(approach: Approach, *, deepest: float = UNTIL) -> np.ndarray
     return ramp.told(trials[np.arange(len(trials)), r2.argmax(axis=1)])
 
 
-def goodness_of_variances(approach: Approach, *, deepest: float = UNTIL, window: float = WINDOW) -> np.ndarray:
+def goodness_of_variances(approach: Approach, *, deepest: float = UNTIL_BOTH, window: float = WINDOW) -> np.ndarray:
     """(n,) height in m where the product of r² and of the ratio of variances is largest, NaN where none is seen."""
     ramp = ramp_of(approach)
     trials, r2 = scores(ramp, deepest)

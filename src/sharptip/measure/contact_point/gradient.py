@@ -1,8 +1,8 @@
 """Gradient: where the local slope leaves the baseline's for good, by two alarms.
 
-Benítez, Moreno-Flores, Bolós, Toca-Herrera, Microsc. Res. Tech. 76, 870 (2013), doi 10.1002/jemt.22241: slopes of lines fitted in
-a running window; from the deep end back, the first sample whose slope is no more than `low` noise levels above the
-baseline's, among those before the slope has passed `high` noise levels for good.
+Benítez, Moreno-Flores, Bolós, Toca-Herrera, Microsc. Res. Tech. 76, 870 (2013): slopes of lines that are fitted in a
+running window; from the deep end back, the first window whose slope is no more than `low` noise levels above the
+baseline's, among those before the slope has passed `high` noise levels for good. Contact is in its middle.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ..approach import Approach
 from .ramp import Ramp, between, ramp_of, sums, windows
 
 WINDOW = 0.02  # of the ramp
-LOW, HIGH = 4.0, 20.0  # noise levels of the slope in the baseline
+LOW, HIGH = 8.0, 20.0  # noise levels of the slope in the baseline
 BASELINE = 0.4  # of the ramp, its far part
 
 
@@ -29,7 +29,8 @@ def gradient(approach: Approach, *, window: float = WINDOW, low: float = LOW, hi
     above = (slope - middle) / spread
     alarm = _last(fits & (above < high)) + 1  # for good from here on
     quiet = _last(fits & (above < low) & (ramp.index <= alarm[:, None]))
-    return ramp.told(np.where(alarm < ramp.length, quiet, -1))
+    middle_of = quiet + windows(ramp.length, window, 5) // 2
+    return ramp.told(np.where((alarm < ramp.length) & (quiet >= 0), middle_of, -1))
 
 
 def slopes(ramp: Ramp, window: float) -> tuple[np.ndarray, np.ndarray]:

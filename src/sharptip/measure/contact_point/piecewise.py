@@ -1,9 +1,9 @@
 """Piecewise fits: a straight baseline and what grows out of it, with the joint where the squares are least.
 
-Broken line: a line and a steeper line. Line and parabola: behind the joint a·x + b·x², which takes the laws of all tips,
-from a cone on something soft to anything on something hard. Rudoy, Yuen, Howe, Wolfe, J. R. Stat. Soc. C 59, 573 (2010);
-Lin, Dimitriadis, Horkay, J. Biomech. Eng. 129, 430 (2007). Every sample is tried, in two rounds; the squares come from running
-sums, so a trial costs the same however long the curve is.
+Broken line: a line and a steeper line. Line and parabola: behind the joint a·x + b·x², which takes the laws of all
+tips, from a cone on something soft to anything on something hard. Rudoy, Yuen, Howe, Wolfe, J. R. Stat. Soc. C
+59, 573 (2010); Lin, Dimitriadis, Horkay, J. Biomech. Eng. 129, 430 (2007). Samples are tried in rounds, ever finer; the
+squares come from running sums, so a trial costs the same however long the curve is.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from ..approach import Approach
 from .ramp import Ramp, between, ramp_of, sums, until
 
 TRIALS = 96
-UNTIL_LINES = 0.1  # of the rise: what is deeper is not fitted
-UNTIL_PARABOLA = 0.3
+UNTIL_LINES = 0.2  # of the rise: what is deeper is not fitted
+UNTIL_PARABOLA = 0.7
 RIDGE = 1e-12
 
 
@@ -73,7 +73,7 @@ class Squares:
                 a[..., i, n] = a[..., n, i] = self._behind(self.moments, i, p, at, trials)
             for m, q in enumerate(self.powers, 2):
                 a[..., n, m] = self._behind(self.moments, 0, p + q, at, trials)
-        scale = np.sqrt(np.einsum("...ii->...i", a)) + 1e-300
+        scale = np.sqrt(np.maximum(np.einsum("...ii->...i", a), 1e-300))
         a = a / scale[..., :, None] / scale[..., None, :] + RIDGE * np.eye(size)
         b = b / scale
         return self.squares - (b * np.linalg.solve(a, b[..., None])[..., 0]).sum(axis=-1)

@@ -9,7 +9,7 @@ import numpy as np
 from ..approach import Approach
 
 FEWEST = 20  # samples below which no finder says anything
-BASELINE = 0.2  # of a curve, its far end: noise is measured there
+BASELINE = 0.3  # of a curve, its far part: the line is fitted there, the noise measured
 LAST = 0.02  # of a curve, its deep end: the largest deflection is measured there
 VISIBLE = 6.0  # noise levels that a curve must rise for a contact to be told
 
@@ -18,14 +18,16 @@ VISIBLE = 6.0  # noise levels that a curve must rise for a contact to be told
 class Ramp:
     """n curves (n, samples). Behind the end of a curve both arrays repeat its last sample.
 
-    way: how far the piezo has come, 0 at the start and 1 at the end. signal: deflection, 0 at the start of the ramp and
-    1 at its end (medians). noise: (n,) standard deviation of neighbouring samples, as a share of that rise.
+    way: how far the piezo has come, 0 at the start and 1 at the end. signal: deflection above the line of the far
+    part, as a share of its rise there to the end. noise: (n,) standard deviation of neighbouring samples, and tilt:
+    (n,) how far that line rises over the ramp, likewise.
     """
 
     way: np.ndarray
     signal: np.ndarray
     length: np.ndarray
     noise: np.ndarray
+    tilt: np.ndarray
     height: np.ndarray
     judged: np.ndarray  # (n,) whether anything can be said
 
@@ -46,27 +48,40 @@ class Ramp:
 def ramp_of(approach: Approach) -> Ramp:
     """The curves of an approach, scaled. Curves with a fault, too short, or without a rise are not judged."""
     n, samples = approach.height.shape
+    samples = max(samples, FEWEST)
     length = np.asarray(approach.length)
     last = np.clip(np.minimum(np.arange(samples), length[:, None] - 1), 0, None)
     z = np.nan_to_num(np.take_along_axis(approach.height, last, axis=1))
     d = np.nan_to_num(np.take_along_axis(approach.deflection, last, axis=1))
     fine = np.array([not fault for fault in approach.faults], bool) & (length >= FEWEST)
-    ends = _median(d, length, 0, LAST), _median(d, length, 1 - LAST, 1)
-    rise, came = ends[1] - ends[0], z[:, 0] - z[np.arange(n), last[:, -1]]
-    judged = fine & (rise > 0) & (came > 0)
+    came = z[:, 0] - z[np.arange(n), last[:, -1]]
     with np.errstate(divide="ignore", invalid="ignore"):
-        way = np.where(judged[:, None], (z[:, :1] - z) / came[:, None], 0.0)
-        signal = np.where(judged[:, None], (d - ends[0][:, None]) / rise[:, None], 0.0)
+        way = np.where((came > 0)[:, None], (z[:, :1] - z) / came[:, None], 0.0)
+        line = far_line(way, d, length)
+        d, tilt = d - line, line[:, -1] - line[:, 0]
+        rise = deep_end(d, length)
+        judged = fine & (rise > 0) & (came > 0)
+        signal = np.where(judged[:, None], d / rise[:, None], 0.0)
+        tilt = np.where(judged, tilt / rise, 0.0)
     noise = neighbour_noise(signal, length)
-    return Ramp(way, signal, length, noise, z, judged & (1 > VISIBLE * noise))
+    return Ramp(way, signal, length, noise, tilt, z, judged & (VISIBLE * noise < 1))
 
 
-def _median(values: np.ndarray, length: np.ndarray, start: float, stop: float) -> np.ndarray:
-    """(n,) median of the samples from share `start` to share `stop` of each curve, three at least."""
-    number = np.maximum(3, np.rint((stop - start) * length)).astype(int)
-    first = np.clip(np.where(stop == 1, length - number, np.rint(start * length)), 0, None).astype(int)
+def far_line(x: np.ndarray, y: np.ndarray, length: np.ndarray, share: float = BASELINE) -> np.ndarray:
+    """(n, samples) the line through the first `share` of each curve, eight samples at least."""
+    far = np.arange(x.shape[1]) < np.maximum(share * length, 8)[:, None]
+    n = far.sum(axis=1, keepdims=True)
+    mean = [np.where(far, v, 0).sum(axis=1, keepdims=True) / n for v in (x, y)]
+    dx, dy = x - mean[0], y - mean[1]
+    slope = np.where(far, dx * dy, 0).sum(axis=1) / np.maximum(np.where(far, dx * dx, 0).sum(axis=1), 1e-300)
+    return mean[1] + slope[:, None] * dx
+
+
+def deep_end(values: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """(n,) median of the last LAST of each curve, three samples at least."""
+    number = np.maximum(3, np.rint(LAST * length)).astype(int)
     index = np.arange(max(1, int(number.max(initial=1))))
-    some = np.take_along_axis(values, np.clip(first[:, None] + index, 0, values.shape[1] - 1), axis=1)
+    some = np.take_along_axis(values, np.clip((length - number)[:, None] + index, 0, values.shape[1] - 1), axis=1)
     return np.nanmedian(np.where(index < number[:, None], some, np.nan), axis=1)
 
 

@@ -1,7 +1,7 @@
 """Threshold: the last sample that still lies in the noise about the baseline's line.
 
-The oldest way; as in most instruments' software, and `deviation from baseline` of Müller et al., BMC Bioinformatics 20, 465
-(2019). The line and the noise are those of the far part of the ramp.
+The oldest way; as in most instruments' software, and `deviation from baseline` of nanite (Müller et al., BMC
+Bioinformatics 20, 465 (2019)). The line and the noise are those of the far part of the ramp.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import numpy as np
 from ..approach import Approach
 from .ramp import between, ramp_of, sums, windows
 
-LEVEL = 5.0  # standard deviations of the baseline about its line
-BASELINE = 0.4  # of the ramp, its far part, where the line is fitted
-SMOOTH = 0.004  # of the ramp
+LEVEL = 8.0  # standard deviations of the baseline about its line
+BASELINE = 0.6  # of the ramp, its far part, where the line is fitted
+SMOOTH = 0.0  # of the ramp
 
 
 def threshold(

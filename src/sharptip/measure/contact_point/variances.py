@@ -1,7 +1,7 @@
 """Ratio of variances (Gavara 2016): contact is where the windows before and after vary most differently.
 
-Gavara, Sci. Rep. 6, 21267 (2016), doi 10.1038/srep21267. The ratio is that of the variance of the deflection in a window
-behind a sample to that in a window before it.
+Gavara, Sci. Rep. 6, 21267 (2016), doi 10.1038/srep21267. The ratio is that of the variance of the deflection in a
+window behind a sample to that in a window before it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import numpy as np
 from ..approach import Approach
 from .ramp import Ramp, between, ramp_of, sums, until, windows
 
-WINDOW = 0.03  # of the curve, each window
-DEEPEST = 0.3  # of the rise, beyond which contact is not looked for
+WINDOW = 0.025  # of the curve, each window
+DEEPEST = 0.6  # of the rise, beyond which contact is not looked for
 
 
 def ratio_of_variances(approach: Approach, *, window: float = WINDOW, deepest: float = DEEPEST) -> np.ndarray:

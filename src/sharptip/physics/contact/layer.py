@@ -4,7 +4,9 @@ Dimitriadis et al. (2002) give it for a paraboloid and any Poisson ratio, the la
 slip; Garcia & Garcia (2018) for ν = 0.5, bonded, paraboloid and cone. They differ, and an exact solution of the same
 problem (the Fredholm equation of Lebedev & Ufliand 1958, solved in the tests) sides with the latter: at
 χ = √(Rδ)/h = 0.35 the bonded polynomial of Dimitriadis is 4 % too low, at 0.6 it is 11 % too low; Garcia's is right to
-0.2 % and 2 %. The free one is 5 % too high at 0.35. Its last factor of χ⁴ is printed with the wrong sign at ν = 0.5.
+0.2 % and 2 %. The free one is 5 % too high at 0.35.
+The factor of χ⁴ is taken with the sign it is printed with at ν = 0.5; the printed general form gives the other one,
+which is further from the exact solution at any ν.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ def dimitriadis(constants: Callable[[Tip], tuple[Numbers, Numbers]]) -> Callable
     def factors(tip: Tip) -> tuple[Numbers, ...]:
         a, b = constants(tip)
         third = -8 / np.pi**3 * (a**3 + 4 * np.pi**2 / 15 * b)
-        return -2 * a / np.pi, 4 * a * a / np.pi**2, third, 16 * a / np.pi**4 * (a**3 + 3 * np.pi**2 / 5 * b)
+        return -2 * a / np.pi, 4 * a * a / np.pi**2, third, np.abs(16 * a / np.pi**4 * (a**3 + 3 * np.pi**2 / 5 * b))
 
     return factors
 
@@ -116,7 +118,7 @@ def doubt_cone(indentation: float, tip: Tip) -> str:
 force, stiffness = on_paraboloid(dimitriadis(bonded))
 BONDED = Law(
     name="layer_bonded",
-    equation="F = paraboloid · [1 − (2α₀/π)χ + (4α₀²/π²)χ² − (8/π³)(α₀³+4π²β₀/15)χ³ + (16α₀/π⁴)(α₀³+3π²β₀/5)χ⁴], "
+    equation="F = paraboloid · [1 − (2α₀/π)χ + (4α₀²/π²)χ² − (8/π³)(α₀³+4π²β₀/15)χ³ + |(16α₀/π⁴)(α₀³+3π²β₀/5)|χ⁴], "
     "χ = √(Rδ)/h, α₀ = −(1.2876−1.4678ν+1.3442ν²)/(1−ν), β₀ = (0.6387−1.0277ν+1.5164ν²)/(1−ν)",
     needs=("radius", "thickness"),
     assumptions=ASSUMPTIONS + "; the layer sticks to it",

@@ -1,8 +1,9 @@
 """A material that flows as a power law, pressed and released: Ting (1966).
 
 E(t) = E₀ (t/t₀)^−β with t₀ = 1 s: E₀ is the modulus after one second, β is 0 for a solid and 1 for a liquid.
-While the contact grows, F(t) = ∫₀ᵗ E(t − t′) dS(t′), S the force per modulus of the elastic law. When it shrinks, only what the tip
-touched up to t₁ counts, the time at which the contact was as large on the way in: ∫_{t₁}^{t} E(t − t′) dδ(t′) = 0.
+While the contact grows, F(t) = ∫₀ᵗ E(t − t′) dS(t′), S the force per modulus of the elastic law. When it shrinks, only
+what the tip touched up to t₁ counts, the time at which the contact was as large on the way in:
+∫_{t₁}^{t} E(t − t′) dδ(t′) = 0.
 Contact is lost when no such time is left. Indentation is taken for linear between samples, over which the kernel is
 integrated exactly.
 """
