@@ -141,9 +141,11 @@ def _learned(rows: Rows, output: np.ndarray | None) -> dict[str, np.ndarray]:
     """Mechanism probabilities (n, K), and mean and standard deviation of the posterior in V and shares."""
     import torch
 
-    from ..nets.mechanism_posterior import split
+    from ..nets.mechanism_posterior import outputs, split
 
     assert output is not None
+    if not rows.sound.any():
+        output = np.zeros((len(rows.faults), outputs(len(MECHANISMS), len(PARAMETERS))))
     logits, mean, factor = split(torch.from_numpy(np.asarray(output, np.float32)), len(PARAMETERS))
     deviation = (factor @ factor.mT).diagonal(dim1=1, dim2=2).sqrt().numpy()
     unit = _scales(rows)
@@ -183,12 +185,6 @@ def discriminant(options: Any) -> Any:
     from sklearn.preprocessing import StandardScaler
 
     return make_pipeline(StandardScaler(), LinearDiscriminantAnalysis())
-
-
-def forest(options: Any) -> Any:
-    from sklearn.ensemble import RandomForestClassifier
-
-    return RandomForestClassifier(50, max_depth=10, random_state=options["seed"])
 
 
 def fitted(scan: xr.Dataset, options: Any) -> dict[str, np.ndarray]:
@@ -250,7 +246,6 @@ RECIPE = Recipe(
     features=features,
     rivals={
         "LDA on loop quantities": Rival("mechanism", discriminant),
-        "forest on loop quantities": Rival("mechanism", forest),
     },
     classical={"physics fit": fitted},
     measures={
@@ -269,12 +264,12 @@ RECIPE = Recipe(
         ),
     ),
     options={
-        "examples": 150,
+        "examples": 200,
         "pixels": 24,  # loops of one simulated run
         "fresh": True,
-        "epochs": 14,
+        "epochs": 20,
         "batch": 48,
-        "lr": 2e-3,
+        "lr": 3e-3,
         "schedule": "cosine",
         "half": True,
         "size": SIZE,  # of a loop image
