@@ -50,8 +50,8 @@ def forward_backward(start: np.ndarray, move: np.ndarray, log_seen: np.ndarray) 
 def _moves(alpha: np.ndarray, beta: np.ndarray, seen: np.ndarray, move: np.ndarray) -> np.ndarray:
     """Expected number of each move (n, K, K), from what is known before and after it."""
     came, goes = alpha[:, :-1], seen[:, 1:] * beta[:, 1:]
-    total = np.einsum("nti,nij,ntj->nt", came, move, goes, optimize=True)
-    return move * np.einsum("nti,ntj->nij", came / np.maximum(total, 1e-300)[..., None], goes, optimize=True)
+    total = (came @ move * goes).sum(2, keepdims=True)
+    return move * ((came / np.maximum(total, 1e-300)).transpose(0, 2, 1) @ goes)
 
 
 def likeliest_path(start: np.ndarray, move: np.ndarray, log_seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -67,9 +67,10 @@ def _seconds(scan: xr.Dataset, along: str, n: int) -> np.ndarray:
     time = scan["time"]
     if time.attrs.get("units") != "s":
         raise UnitError(f"{label(scan)}: 'time' is in {time.attrs.get('units')!r}; recipe {NAME!r} needs 's'")
+    if scan.sizes[along] < 2:  # no trace that can be judged
+        return np.full(n, np.nan)
     steps = np.diff(time.transpose(..., along).values.astype(float), axis=-1).reshape(-1, scan.sizes[along] - 1)
-    there = np.isfinite(steps).any(1)
-    dt = np.array([float(np.median(s[np.isfinite(s)])) if ok else np.nan for s, ok in zip(steps, there, strict=True)])
+    dt = np.array([float(np.median(s[np.isfinite(s)])) if np.isfinite(s).any() else np.nan for s in steps])
     return np.repeat(dt, n) if len(dt) == 1 else dt
 
 
@@ -99,7 +100,7 @@ def answer(rows: Rows, output: np.ndarray | None, options: Options) -> Answers:
 
 def _told(found: Any) -> Answers:
     return {
-        "state": np.where(found.state >= 0, found.state, np.nan),
+        "state": np.where(found.state >= 0, found.state, np.nan).astype(np.float32),
         "states": found.states.astype(float),
         "level": found.level[:, 0],
         "k12": found.rate[:, 0], "k12_error": found.error[:, 0],
