@@ -74,7 +74,9 @@ def test_junk_is_sorted_out_and_good_traces_stay(model):
     said, true = [], []
     for seed in range(18):
         kind = ("current", "pair")[seed % 2]
-        t = telegraph(np.random.default_rng(seed), kind=kind, junk=("", "nothing", "spikes")[seed % 3], frames=400, snr=8)
+        t = telegraph(
+            np.random.default_rng(seed), kind=kind, junk=("", "nothing", "spikes")[seed % 3], frames=400, snr=8
+        )
         scan = traces(t.trace[:1], t.frame_time)
         if kind == "pair":
             scan["acceptor"] = scan["current"].copy(data=t.trace[1:])
@@ -110,9 +112,9 @@ def test_a_gap_is_no_state(model):
 
 def test_wrong_units_axes_and_channels_are_named(model):
     _, current = switching(2)
-    with pytest.raises(UnitError, match="'current' is in 'nA'.*needs 'A'"):
+    with pytest.raises(UnitError, match=r"'current' is in 'nA'.*needs 'A'"):
         model.predict(traces(1e9 * current, unit="nA"))
-    with pytest.raises(UnitError, match="'time' is in 'ms'.*needs 's'"):
+    with pytest.raises(UnitError, match=r"'time' is in 'ms'.*needs 's'"):
         model.predict(traces(current, time="ms"))
     with pytest.raises(ChannelError, match="no channel 'current'"):
         model.predict(traces(current, channel="deflection", unit="m"))

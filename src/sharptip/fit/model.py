@@ -303,7 +303,7 @@ class Model:
         Raises ModelError for an option that says how the model learns or what it is made of.
         """
         if late := [name for name in changed if name in COMMON or name in ("learner", "classes")]:
-            raise ModelError(f"recipe {self.recipe.name!r}: {late[0]!r} is settled when a model is trained; train another")
+            raise ModelError(f"recipe {self.recipe.name!r}: {late[0]!r} is settled in training; train another model")
         asked = Model(self.recipe, **{**self.options, **changed})
         asked.learner, asked.card, asked.baselines = self.learner, self.card, self.baselines
         return asked
