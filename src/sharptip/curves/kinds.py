@@ -9,7 +9,8 @@ from functools import partial
 import xarray as xr
 
 from ..core.scan import label
-from . import force, spectra
+from ..measure.loops import holds_loops
+from . import force, loops, spectra
 from .fitted import Fitted, Settings, Tell
 from .rows import Asked, fit_rows
 
@@ -50,6 +51,13 @@ KINDS = (
         "resonance and quality factor; spring constant where the temperature is told",
         spectra.holds_thermal,
         spectra.fit_tunes,
+    ),
+    Kind(
+        "hysteresis loops",
+        "a piezoresponse (or amplitude and phase) along write voltages that go up and down",
+        "mechanism, coercive voltages, imprint, work of switching, surface potential; verdict and reason",
+        holds_loops,
+        loops.fit,
     ),
     _asked(
         spectra.PARABOLAS,
