@@ -124,10 +124,16 @@ def test_volts_become_newtons_when_somebody_says_how() -> None:
     assert not any("spring constant" in why for why in f.missing)
 
 
-@pytest.mark.parametrize("file", [
-    "vendor/nanosurf_nid/thermal.nid", "vendor/nanonis/Bias-Spectroscopy00015_20230420.dat",
-    "vendor/nanonis/NanonisReader_STS_grid_lockin.3ds", "vendor/nanonis/nanonis_kelvin_parabola_500mv.dat", "stm_sts_dkl/Figure5_Substitution_defect_5nm.hf5",
-])  # fmt: skip
+SPECTRA = [
+    "vendor/nanosurf_nid/thermal.nid",
+    "vendor/nanonis/Bias-Spectroscopy00015_20230420.dat",
+    "vendor/nanonis/NanonisReader_STS_grid_lockin.3ds",
+    "vendor/nanonis/nanonis_kelvin_parabola_500mv.dat",
+    "stm_sts_dkl/Figure5_Substitution_defect_5nm.hf5",
+]
+
+
+@pytest.mark.parametrize("file", SPECTRA)
 def test_other_spectra_are_told_in_units(file: str) -> None:
     f = fitted(file, temperature=313.0)
     sound(f)
