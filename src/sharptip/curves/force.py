@@ -229,7 +229,7 @@ def _straight(x: np.ndarray, y: np.ndarray, at: float, columns: dict[str, Column
     """The baseline as far as the contact, then nothing, then the line whose slope is told; NaN between."""
     slope = next(columns[name].values[i] for name in ("stiffness", "slope") if name in columns)
     line = np.where(x > at, 0.0, np.nan)
-    peak = float(np.mean(y[-max(3, len(y) // 200) :]))
+    peak = float(np.mean(y[-max(3, len(y) // 1000) :]))
     upper = (x <= at) & (y >= measured.UPPER * peak)
     if np.isfinite(slope) and upper.any():
         line[upper] = y[upper].mean() - slope * (x[upper] - x[upper].mean())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from .. import __version__
 from ..core.history import steps
 from ..core.scan import label
 from ..core.units import say
+from ..core.units import shown as scale
 from ..report.curves import Drawing, curve_figure, maps_figure, sheet_figure
 from ..report.page import Fact, Page, Picture, Section, Table, Text, Warning
 from .fitted import BAD, GOOD, NOT_JUDGED, VERDICTS, Column, Fitted, Settings
@@ -57,11 +59,16 @@ def _even(of: np.ndarray, n: int) -> np.ndarray:
 
 
 def _said(column: Column, i: int) -> str:
-    """'contact 1.3 µm (1.29 µm to 1.31 µm)'."""
-    told = f"{column.name.replace('_', ' ')} {say(float(column.values[i]), column.unit)}"
+    """'contact 1.302 (1.298 to 1.306) µm': as many digits as the interval leaves."""
+    name, value = column.name.replace("_", " "), float(column.values[i])
     if column.low is None or column.high is None or not np.isfinite([column.low[i], column.high[i]]).all():
-        return told
-    return f"{told} ({say(float(column.low[i]), column.unit)} to {say(float(column.high[i]), column.unit)})"
+        return f"{name} {say(value, column.unit)}"
+    low, high = float(column.low[i]), float(column.high[i])
+    factor, unit = scale(max(abs(value), (high - low) / 2), column.unit)
+    width = (high - low) / 2 * factor
+    digits = 2 if not width > 0 else min(max(1 - math.floor(math.log10(width)), 0), 6)
+    told = " to ".join(f"{v * factor:.{digits}f}" for v in (low, high))
+    return f"{name} {value * factor:.{digits}f} ({told}) {unit}".rstrip()
 
 
 # -- the page -----------------------------------------------------------------------------------------------------

@@ -165,10 +165,10 @@ def _leaves(approach: Approach, above: np.ndarray, level: np.ndarray) -> np.ndar
 
 
 def _deepest(part: Approach, above: np.ndarray) -> np.ndarray:
-    """(n,) mean of the last samples of an approach: a twentieth of a hundredth, three at least."""
+    """(n,) mean of the last thousandth of an approach, of three samples at least."""
     n = part.length[:, None]
     sample = np.arange(above.shape[1])
-    end = (sample >= n - np.maximum(3, n // 200)) & (sample < n)
+    end = (sample >= n - np.maximum(3, n // 1000)) & (sample < n)
     return np.where(end, above, 0.0).sum(axis=1) / np.maximum(end.sum(axis=1), 1)
 
 

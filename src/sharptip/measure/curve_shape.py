@@ -69,7 +69,8 @@ def _baseline(ramp: Ramp, at: np.ndarray) -> tuple[dict[str, np.ndarray], np.nda
     smooth = _smooth(rest, np.maximum(at, 1), 0.05)
     late = before & (ramp.index > 0.5 * n[:, None])
     return {
-        "tilt": slope[:, 0],
+        "tilt": ramp.tilt + slope[:, 0],
+        "bend": slope[:, 0],
         "bow": thirds[0] + thirds[2] - 2 * thirds[1],
         "last_third": thirds[2] - thirds[1],
         "waves": np.sqrt(mean(rest**2, before)[:, 0]),

@@ -2,7 +2,7 @@
 
 The law is `physics.oscillator`; the search is `measure.varpro`. Every spectrum is held against a grid of resonances at
 once (matched filter). Where the data leave more than one answer, what is given is the mean over the grid of the
-posterior (flat in f0 over the band, in log Q, and in the complex height), whose spread is the standard error; where they
+posterior (flat in f0 over the band, in log Q and in the complex height), whose spread is the standard error; where they
 leave one, the least-squares answer from the best place of the grid, with the standard error of its Fisher information.
 
 Nothing is trained; any band, any number of spectra.
@@ -128,9 +128,9 @@ def fit_spectra(
     """Amplitude, resonance, quality factor and phase of every spectrum, with standard errors: name (COLUMNS) → (n,).
 
     spectra     (n, f) complex, or real and positive where only the modulus was kept: then `phase` is NaN, and the noise
-                is taken to be additive and Gaussian, which moduli have where they stand out of the noise (see `debiased`)
+                is taken to be additive and Gaussian, as it is where moduli stand out of the noise (see `debiased`)
     frequency   (f,) Hz, in any order
-    quality     range of quality factors to look in; all that the band can tell by default. A prior, where data are weak.
+    quality     range of quality factors to look in, by default all that the band can tell; a prior where data are weak
     background  terms of a complex polynomial under the line that are fitted too: 0, 1 (constant) or 2 (linear)
     start       (n, 2) f0 (Hz) and Q from elsewhere, a network: then no grid is made and least squares start there
     estimate    'best': least squares where one answer is left, the posterior mean otherwise; 'likelihood'; 'posterior'
@@ -219,7 +219,9 @@ def turns_the_other_way(spectra: np.ndarray, frequency: np.ndarray, strongest: i
     some = whole[np.argsort(-size)[:strongest]]
     basis = oscillator.background_basis(frequency, 0)
     grid = grid_of(np.asarray(frequency, float), None, SEARCH, basis=basis)
-    given, mirrored = (_gain(_overlap(s / max(size.max(initial=0), 1e-300), grid)).max(axis=1) for s in (some, some.conj()))
+    given, mirrored = (
+        _gain(_overlap(s / max(size.max(initial=0), 1e-300), grid)).max(axis=1) for s in (some, some.conj())
+    )
     return bool(len(some) and (mirrored > 2 * given).mean() > 0.5)
 
 
@@ -239,8 +241,8 @@ def _fit(
     if start is not None:
         out = _from_start(spectra, frequency, np.log(start), template, basis)
     else:
-        grids = [grid_of(frequency, quality, d, basis=basis, template=template) for d in (SEARCH, AVERAGE)]
-        out = _from_grids(spectra, frequency, *grids, template, basis, SURE_OF[estimate])
+        search, average = (grid_of(frequency, quality, d, basis=basis, template=template) for d in (SEARCH, AVERAGE))
+        out = _from_grids(spectra, frequency, search, average, template, basis, SURE_OF[estimate])
     out[:, [0, 4, 8]] *= size[:, None]
     return out
 
@@ -299,7 +301,7 @@ def _scale(noise2: np.ndarray, spectra: np.ndarray) -> np.ndarray:
 
 
 def _noise2(rest: np.ndarray, spectra: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """σ² per sample from what a line leaves over: two numbers are lost of each complex sample's two, or three of one."""
+    """σ² per sample from what a line leaves over: a line takes two complex samples, or three real ones."""
     lost = 2 if np.iscomplexobj(spectra) else 3
     return np.maximum(rest, 1e-30) / max(spectra.shape[1] - lost - basis.shape[1], 1)
 
@@ -358,7 +360,9 @@ def _columns(
 
 def _structured(left: np.ndarray) -> np.ndarray:
     """(n,) whether neighbouring residuals go together, as they do where the line is not one resonance."""
-    together = (left[:, 1:].conj() * left[:, :-1]).real.sum(axis=1) / np.maximum((np.abs(left) ** 2).sum(axis=1), 1e-300)
+    together = (left[:, 1:].conj() * left[:, :-1]).real.sum(axis=1) / np.maximum(
+        (np.abs(left) ** 2).sum(axis=1), 1e-300
+    )
     spread = np.sqrt((2 if np.iscomplexobj(left) else 1) * left.shape[1])
     return together * spread > CLEAN
 
@@ -395,9 +399,9 @@ def _posterior(spectra: np.ndarray, grid: Grid, basis: np.ndarray) -> np.ndarray
 
 
 def debiased(amplitudes: np.ndarray, noise: float | np.ndarray) -> np.ndarray:
-    """Moduli (n, f) less what noise adds to them: √|r² − σ²|, σ being the r.m.s. of the complex noise.
+    """Moduli (n, f) less what noise adds to them on average: √|r² − σ²/2|, σ being the r.m.s. of the complex noise.
 
-    The modulus of a complex sample with noise has E[r²] = |H|² + σ² (Gudbjartsson & Patz, Magn. Reson. Med. 34, 910,
-    1995). What remains is nearly Gaussian where |H| > 2σ; below, no correction of single samples helps.
+    The noise across the response, half of σ², lengthens it (Gudbjartsson & Patz, Magn. Reson. Med. 34, 910, 1995). What
+    remains is nearly Gaussian where |H| > σ; below, no correction of single samples helps.
     """
-    return np.sqrt(np.abs(np.asarray(amplitudes) ** 2 - np.asarray(noise) ** 2))
+    return np.sqrt(np.abs(np.asarray(amplitudes) ** 2 - np.asarray(noise) ** 2 / 2))

@@ -133,7 +133,8 @@ def force_curves(
         raise ValueError(f"no setting is called {setting!r}; there are: {', '.join(SETTINGS)}")
     sizes = [min(per_session, n - start) for start in range(0, n, per_session)]
     options = (retract, faulty, setting, samples, only, fixed or {})
-    parts = [session(rng, m, *options) for m in sizes]
+    seeds = rng.integers(2**63, size=len(sizes))  # what one session draws changes nothing in the next
+    parts = [session(np.random.default_rng(s), m, *options) for s, m in zip(seeds, sizes, strict=True)]
     truth = {key: np.concatenate([part.truth[key] for part in parts]) for key in parts[0].truth}
     record = {key: np.concatenate([part.record[key] for part in parts]) for key in parts[0].record}
     record["session"] = np.repeat(np.arange(len(sizes)), sizes)
@@ -329,8 +330,9 @@ def recorded(
     memory = float(p["memory"][0, 0])
     white = rng.standard_normal((n, most), dtype=np.float32) * np.float32(np.sqrt(1 - memory**2))
     d += p["noise"] * (lfilter([1.0], [1.0, -memory], white, axis=1) if memory else white)
+    seed = rng.integers(2**63)
     if p["spikes"].any():
-        d += _spikes(rng, p, inside)
+        d += _spikes(np.random.default_rng(seed), p, inside)
     d = np.minimum(d * (1 + p["sensitivity_error"]), p["ceiling"]) + p["offset"]
     d = np.where(p["step"] > 0, np.round(d / np.maximum(p["step"], 1e-30)) * p["step"], d)
     height = p["place"] - come + p["height_noise"] * rng.standard_normal((n, most), dtype=np.float32)

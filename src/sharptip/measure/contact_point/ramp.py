@@ -19,13 +19,15 @@ class Ramp:
     """n curves (n, samples). Behind the end of a curve both arrays repeat its last sample.
 
     way: how far the piezo has come, 0 at the start and 1 at the end. signal: deflection above the line of the far
-    part, as a share of its rise there to the end. noise: (n,) standard deviation of neighbouring samples, likewise.
+    part, as a share of its rise there to the end. noise: (n,) standard deviation of neighbouring samples, and tilt:
+    (n,) how far that line rises over the ramp, likewise.
     """
 
     way: np.ndarray
     signal: np.ndarray
     length: np.ndarray
     noise: np.ndarray
+    tilt: np.ndarray
     height: np.ndarray
     judged: np.ndarray  # (n,) whether anything can be said
 
@@ -46,6 +48,7 @@ class Ramp:
 def ramp_of(approach: Approach) -> Ramp:
     """The curves of an approach, scaled. Curves with a fault, too short, or without a rise are not judged."""
     n, samples = approach.height.shape
+    samples = max(samples, FEWEST)
     length = np.asarray(approach.length)
     last = np.clip(np.minimum(np.arange(samples), length[:, None] - 1), 0, None)
     z = np.nan_to_num(np.take_along_axis(approach.height, last, axis=1))
@@ -54,12 +57,14 @@ def ramp_of(approach: Approach) -> Ramp:
     came = z[:, 0] - z[np.arange(n), last[:, -1]]
     with np.errstate(divide="ignore", invalid="ignore"):
         way = np.where((came > 0)[:, None], (z[:, :1] - z) / came[:, None], 0.0)
-        d = d - far_line(way, d, length)
+        line = far_line(way, d, length)
+        d, tilt = d - line, line[:, -1] - line[:, 0]
         rise = deep_end(d, length)
         judged = fine & (rise > 0) & (came > 0)
         signal = np.where(judged[:, None], d / rise[:, None], 0.0)
+        tilt = np.where(judged, tilt / rise, 0.0)
     noise = neighbour_noise(signal, length)
-    return Ramp(way, signal, length, noise, z, judged & (VISIBLE * noise < 1))
+    return Ramp(way, signal, length, noise, tilt, z, judged & (VISIBLE * noise < 1))
 
 
 def far_line(x: np.ndarray, y: np.ndarray, length: np.ndarray, share: float = BASELINE) -> np.ndarray:
