@@ -232,7 +232,7 @@ def _variable(
     values, dims = named[port.name], rows.dims
     shape = tuple(scan.sizes[d] for d in dims)
     extra = tuple(d for d in port.dims if d not in dims)
-    return (*dims, *extra), values.reshape(*shape, *values.shape[1:]), {"units": rows.units.get(port.name, port.unit)}
+    return (*dims, *extra), values.reshape((*shape, *values.shape[1:])), {"units": rows.units.get(port.name, port.unit)}
 
 
 def _coords(model: Model, scan: xr.Dataset, dims: tuple[str, ...]) -> dict[str, Any]:
@@ -292,7 +292,7 @@ def _measured(
     """One row of the table; nothing where the measure asks for what is not known or not answered."""
 
     def of(rows: np.ndarray) -> float:
-        return measure(Known({k: v[rows] for k, v in truth.items()}), Known({k: v[rows] for k, v in answer.items()}))
+        return measure(Known(truth, rows), Known(answer, rows))
 
     every = np.arange(len(groups))
     try:
