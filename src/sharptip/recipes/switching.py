@@ -95,7 +95,8 @@ def network(options: Any) -> Any:
     from ..nets.mechanism_posterior import outputs
 
     return ConvClassifier(
-        filters=(16, 32, 64), dense=(64,), channels=4, outputs=outputs(len(MECHANISMS), len(PARAMETERS)), head=options["head"],
+        filters=(16, 32, 64), dense=(64,), channels=4, outputs=outputs(len(MECHANISMS), len(PARAMETERS)),
+        head=options["head"],
         norm="batch", padding="same", size=options["size"],
     )  # fmt: skip
 
