@@ -22,10 +22,11 @@ from sharptip.fit.intervals import cluster_bootstrap
 from sharptip.measure.loop_fit import fit_loops
 from sharptip.measure.loops import Loops, loops_of
 from sharptip.recipes.switching import RECIPE, example, features, loops_in, rows
-from sharptip.simulate.loops import Run, draw_sample, temperature_series, triangle
+from sharptip.simulate.loops import Run, draw_loops, draw_sample, temperature_series, triangle
 
 OPTIONS = {**RECIPE.options, "seed": 0}
 STEP = 5.0  # °C
+RUN = Run(triangle(9.0, 64), np.linspace(-3, 3, 9))
 
 
 def show(name: str, of, groups: np.ndarray, digits: int = 3) -> str:
@@ -61,40 +62,40 @@ def learners() -> dict[str, object]:
 # --- mechanisms -------------------------------------------------------------------------------------------------------
 
 
-def drawn(seed: int, runs: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def drawn(seed: int, runs: int, run: Run | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """(flat small images, loop quantities, mechanisms, networks' numbers, run of each loop)."""
     parts = []
     for i, child in enumerate(np.random.default_rng(seed).spawn(runs)):
-        e = example(child, OPTIONS)
-        r = rows(e.scan, OPTIONS)
+        scan, truth, _ = draw_loops(child, OPTIONS["pixels"], run=run)
+        r = rows(scan, OPTIONS)
         x = r.numbers[r.sound]
         flat = x[:, 0].reshape(len(x), 16, 4, 16, 4).mean((2, 4)).reshape(len(x), -1)
-        parts.append((flat, features(r)[r.sound], e.truth["mechanism"][r.sound], x, np.full(len(x), i)))
+        parts.append((flat, features(r)[r.sound], truth["mechanism"][r.sound], x, np.full(len(x), i)))
     return tuple(np.concatenate(p) for p in zip(*parts, strict=True))  # type: ignore[return-value]
 
 
 def mechanisms(arguments: argparse.Namespace) -> None:
     from sharptip.fit.each import _outputs
 
-    train, test = drawn(1, arguments.runs), drawn(2, arguments.runs // 2)
-    print(f"{len(train[2])} loops of {arguments.runs} runs to learn from, {len(test[2])} of others to judge")
-    said = {}
-    for name, learner in learners().items():
-        k = 0 if "principal" in name else 1
-        said[name] = learner.fit(train[k], train[2]).predict(test[k])  # type: ignore[attr-defined]
     model = Model.load(arguments.model) if Path(arguments.model).exists() else Model.trained(arguments.model)
-    said["CNN 16-32-64 (shipped)"] = _outputs(model.learner, test[3])[:, :5].argmax(1)
-    for name, guess in said.items():
-        right = guess == test[2]
-        print(show(name, lambda which, r=right: float(r[which].mean()), test[4]))
-    table = np.zeros((5, 5), int)
-    np.add.at(table, (test[2], guess), 1)
-    print("rows: true, columns: the network's", RECIPE.classes, table, sep="\n")
+    for title, run in (("each run its own voltages", None), ("always the same voltages", RUN)):
+        train, test = drawn(1, arguments.runs, run), drawn(2, arguments.runs // 2, run)
+        print(f"{title}: {len(train[2])} loops to learn from, {len(test[2])} of {arguments.runs // 2} others to judge")
+        said = {}
+        for name, learner in learners().items():
+            k = 0 if "principal" in name else 1
+            said[name] = learner.fit(train[k], train[2]).predict(test[k])  # type: ignore[attr-defined]
+        said["CNN 16-32-64 (shipped)"] = _outputs(model.learner, test[3])[:, :5].argmax(1)
+        for name, guess in said.items():
+            right = guess == test[2]
+            print(show(name, lambda which, r=right: float(r[which].mean()), test[4]), flush=True)
+        table = np.zeros((5, 5), int)
+        np.add.at(table, (test[2], guess), 1)
+        print("rows: true, columns: the network's", RECIPE.classes, table, sep="\n")
 
 
 # --- temperature ------------------------------------------------------------------------------------------------------
 
-RUN = Run(triangle(9.0, 64), np.linspace(-3, 3, 9))
 SNRS = (2.0, 5.0, 10.0, 20.0)
 
 

@@ -95,7 +95,8 @@ def network(options: Any) -> Any:
     from ..nets.mechanism_posterior import outputs
 
     return ConvClassifier(
-        filters=(16, 32, 64), dense=(64,), channels=4, outputs=outputs(len(MECHANISMS), len(PARAMETERS)), head="gap",
+        filters=(16, 32, 64), dense=(64,), channels=4, outputs=outputs(len(MECHANISMS), len(PARAMETERS)),
+        head=options["head"],
         norm="batch", padding="same", size=options["size"],
     )  # fmt: skip
 
@@ -273,6 +274,7 @@ RECIPE = Recipe(
         "schedule": "cosine",
         "half": True,
         "size": SIZE,  # of a loop image
+        "head": "gap",  # of the network: what it averages; "flatten" keeps where along the voltages something happens
         "off_field": None,  # place along `field` that was measured with the write voltage off
         "on": False,  # take the loops that were measured while it was on
         "phase_offset": None,  # rad, for amplitude and phase; None: from the scan
