@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
+from tests.real import real, reals
 
 import sharptip
 from sharptip.core.errors import ChannelError, ScanError, UnitError
@@ -16,7 +17,6 @@ from sharptip.measure.loops import images, loops_of
 from sharptip.measure.principal import clusters, principal
 from sharptip.physics.tip_response import Junction, response
 from sharptip.simulate.loops import Run, draw_junction, loop_scan, measured, stacked, triangle
-from tests.real import real, reals
 
 WRITE = triangle(8.0, 64)
 READ = np.linspace(-4, 4, 9)
@@ -72,7 +72,9 @@ def test_the_fit_recovers_what_was_simulated_and_its_errors_cover() -> None:
         covered = np.mean(off < 1.96 * fit.errors[name])
         assert 0.84 <= covered <= 1.0, f"{name}: 95 % intervals hold {covered:.0%}"
     assert np.median(np.abs(fit.values["coercive"] - drawn.coercive)) < 0.1
-    assert np.median(fit.residual / (np.ptp(response(WRITE, READ, drawn), axis=(1, 2)) / 20)) == pytest.approx(1, abs=0.1)
+    assert np.median(fit.residual / (np.ptp(response(WRITE, READ, drawn), axis=(1, 2)) / 20)) == pytest.approx(
+        1, abs=0.1
+    )
 
 
 def test_one_read_voltage_says_nothing_of_electrostatics_and_no_more() -> None:
@@ -133,9 +135,16 @@ def test_what_is_no_loop_is_refused_by_name() -> None:
 
 
 def test_two_fields_want_to_be_told_apart() -> None:
-    both = np.stack([response(WRITE, None, Junction(1.0, 3.0, 0.3, slope=0.1))[..., 0], response(WRITE, np.zeros(1), Junction(1.0, 3.0, 0.3))[..., 0]], 1)
+    both = np.stack(
+        [
+            response(WRITE, None, Junction(1.0, 3.0, 0.3, slope=0.1))[..., 0],
+            response(WRITE, np.zeros(1), Junction(1.0, 3.0, 0.3))[..., 0],
+        ],
+        1,
+    )
     channels = (
-        Channel("piezo_response", both, "V", "r", ("site", "field", "step")), Channel("bias", WRITE, "V", "b", ("step",)),
+        Channel("piezo_response", both, "V", "r", ("site", "field", "step")),
+        Channel("bias", WRITE, "V", "b", ("step",)),
     )  # fmt: skip
     axes = {d: Axis(np.arange(n) * 1.0, "1") for d, n in (("site", 1), ("field", 2), ("step", 64))}
     scan = from_grid(Grid("two", channels, axes))
@@ -168,7 +177,9 @@ def test_principal_components_are_those_of_the_covariance() -> None:
 
 def test_clusters_find_the_mechanisms_and_their_number() -> None:
     rng = np.random.default_rng(7)
-    pixels = [Junction(1.0, 3.0, 0.3)] * 60 + [Junction(0, 1, 1, slope=0.2, injected=0.1)] * 40 + [Junction(slope=0.2)] * 30
+    pixels = (
+        [Junction(1.0, 3.0, 0.3)] * 60 + [Junction(0, 1, 1, slope=0.2, injected=0.1)] * 40 + [Junction(slope=0.2)] * 30
+    )
     run = Run(WRITE, READ)
     loops = loops_of(loop_scan(measured(rng, run, stacked(pixels), 8.0), run))
     vectors = images(loops, 16)[0][:, 0].reshape(len(pixels), -1)

@@ -64,7 +64,10 @@ def test_the_nine_parameters_meet_their_levels() -> None:
 
 
 def test_many_pixels_are_as_one_by_one() -> None:
-    read, many = np.linspace(-4, 4, 5), Junction(np.array([1.0, 2.0]), np.array([2.0, 3.0]), 0.3, injected=0.1, slope=0.1)
+    read, many = (
+        np.linspace(-4, 4, 5),
+        Junction(np.array([1.0, 2.0]), np.array([2.0, 3.0]), 0.3, injected=0.1, slope=0.1),
+    )
     both = response(CYCLE[::10], read, many)
     one = response(CYCLE[::10], read, Junction(2.0, 3.0, 0.3, injected=0.1, slope=0.1))
     assert both[1] == pytest.approx(one[0])

@@ -30,6 +30,7 @@ class Settings:
     radius: float | None = None  # m, of the tip
     half_angle: float | None = None  # rad, of the tip
     poisson: float | None = None  # of the sample
+    thickness: float | None = None  # m, of the sample on its hard support
     temperature: float | None = None  # K, for a thermal tune
     model: str | None = None  # FILE.sharptip that is asked in place of the one that ships
 
@@ -118,7 +119,7 @@ class Fitted:
         shape = tuple(self.scan.sizes[d] for d in self.dims)
         out: dict[str, np.ndarray] = {"curve": np.arange(self.n)}
         if self.dims == ("curve",) and "curve" in self.scan.coords:
-            out["curve"] = np.asarray(self.scan["curve"].values)
+            out["curve"] = np.asarray(self.scan["curve"].values).astype(int)
         for d, index in zip(self.dims, np.indices(shape), strict=True):
             if d != "curve":
                 out[{"y": "row", "x": "column"}.get(d, d)] = index.ravel()
@@ -126,7 +127,8 @@ class Fitted:
             if name in self.scan.variables and set(self.scan[name].dims) <= set(self.dims):
                 values = self.scan[name].broadcast_like(self.scan[list(self.dims)].coords.to_dataset())
                 named = name if name in ("row", "column") else f"{name}_m"
-                out[named] = _flat(values, self.dims)
+                flat = _flat(values, self.dims)
+                out[named] = flat.astype(int) if name in ("row", "column") and np.isfinite(flat).all() else flat
         return out
 
     def rows(self) -> Iterator[dict[str, Any]]:

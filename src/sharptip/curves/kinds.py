@@ -9,6 +9,7 @@ from functools import partial
 import xarray as xr
 
 from ..core.scan import label
+from ..measure.loops import holds_loops
 from . import force, loops, spectra
 from .fitted import Fitted, Settings, Tell
 from .rows import Asked, fit_rows
@@ -51,11 +52,12 @@ KINDS = (
         spectra.holds_thermal,
         spectra.fit_tunes,
     ),
-    _asked(
-        loops.LOOPS,
-        "a piezoresponse, or amplitude and phase, along write voltages",
-        "switching voltages and what switches",
-        loops.holds,
+    Kind(
+        "hysteresis loops",
+        "a piezoresponse (or amplitude and phase) along write voltages that go up and down",
+        "mechanism, coercive voltages, imprint, work of switching, surface potential; verdict and reason",
+        holds_loops,
+        loops.fit,
     ),
     _asked(
         spectra.PARABOLAS,

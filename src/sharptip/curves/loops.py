@@ -1,30 +1,88 @@
-"""Hysteresis loops of piezoresponse, of single bias sweeps and of contact Kelvin probe."""
+"""Hysteresis loops of a file: what the recipe `switching` says of each; one drawn beside the fit of its physics."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import xarray as xr
 
-from ..measure.loops import loops_of
-from .rows import Asked, Signal
+from ..core.errors import ScanError
+from ..fit.model import Model
+from ..measure.loop_fit import fit_loops
+from ..measure.loops import Loops, loops_of
+from ..report.curves import Drawing, Trace
+from .fitted import BAD, DOUBTFUL, GOOD, NOT_JUDGED, Column, Fitted, Settings, Tell, columns_of, faults_of
 
-_ALONG = {"bias", "step", "write_bias"}  # axes of write voltages
+WELL, POORLY = (
+    0.8,
+    0.5,
+)  # share of a loop's variance that its fit explains: a good loop, and the least of a doubtful one
+FILLED = 0.1  # share of a loop's values that were missing or stood out, from which it is doubtful
+_DRAWN = 5  # read voltages in a figure
 
 
-def holds(scan: xr.Dataset) -> bool:
-    """A piezoresponse, or amplitude and phase, along write voltages."""
-    named = {str(n): set(map(str, v.dims)) for n, v in scan.data_vars.items()}
-    signal = named.get("piezo_response") or (named.get("amplitude", set()) & named.get("phase", set()))
-    return bool(signal & _ALONG) or ("sample" in signal and "sample" in named.get("bias", set()))
+def fit(scan: xr.Dataset, settings: Settings, tell: Tell) -> Fitted:
+    """Every loop of a scan. Raises ScanError, ChannelError or UnitError for what is wrong with all of them."""
+    model = Model.load(settings.model) if settings.model else Model.trained("switching")
+    loops = loops_of(scan, **{k: model.options[k] for k in ("off_field", "on", "phase_offset")})
+    if not len(loops.faults):
+        raise ScanError("there is no loop in it")
+    answer = model.predict(scan)
+    tell("loops", len(loops.faults), len(loops.faults))
+    columns = columns_of(answer, loops.dims, leave=("noise",))
+    likeliest, sure = _mechanism(answer, loops)
+    verdicts, reasons = _verdicts(answer, loops, faults_of(answer, len(loops.faults)))
+    words = Column("mechanism", "1", likeliest), Column("mechanism_probability", "1", sure)
+    several = loops.read is not None and len(loops.read) > 1
+    alone = "one read voltage: surface potential, electrostatic slope and injected charge need several"
+    return Fitted(
+        "hysteresis loops", scan, loops.dims, (*words, *columns), verdicts, reasons, partial(_drawing, loops),
+        missing=() if several else (alone,), made_by={"model": "switching"},
+        notes=("the mechanism is told by a network that has learned on simulated loops alone",),
+    )  # fmt: skip
 
 
-def _signal(scan: xr.Dataset, dims: tuple[str, ...]) -> Signal:
-    loops = loops_of(scan)
-    middle = 0 if loops.read is None else int(np.argmin(np.abs(loops.read)))
-    name = "response" if loops.read is None else f"response read at {loops.read[middle]:g} V"
-    return Signal(
-        lambda i: loops.response[i, :, middle], lambda i: loops.write, (name, loops.unit), ("write voltage", "V")
+def _mechanism(answer: xr.Dataset, loops: Loops) -> tuple[np.ndarray, np.ndarray]:
+    p = answer["probability"].transpose(*loops.dims, "label").values.reshape(len(loops.faults), -1)
+    best = np.nan_to_num(p, nan=-1.0).argmax(1)
+    known = np.isfinite(p).all(1)
+    return np.where(known, answer["label"].values[best], ""), np.where(known, p.max(1), np.nan)
+
+
+def _verdicts(answer: xr.Dataset, loops: Loops, faults: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    explained = answer["explained"].transpose(*loops.dims).values.ravel()
+    filled = loops.filled / loops.response[0].size
+    verdicts, reasons = np.full(len(faults), GOOD, object), faults.copy()
+    for i in range(len(faults)):
+        if faults[i]:
+            verdicts[i] = NOT_JUDGED
+        elif not explained[i] >= POORLY:
+            verdicts[i], reasons[i] = BAD, f"the fit explains {max(explained[i], 0):.0%} of the loop"
+        elif explained[i] < WELL:
+            verdicts[i], reasons[i] = DOUBTFUL, f"the fit explains {explained[i]:.0%} of the loop"
+        elif filled[i] > FILLED:
+            verdicts[i], reasons[i] = DOUBTFUL, f"{loops.filled[i]} of its values were missing or stood out"
+    return verdicts, reasons
+
+
+def _drawing(loops: Loops, i: int) -> Drawing:
+    """Response against write voltage, a line for each of a few read voltages, with the fit."""
+    one = replace(
+        loops, response=loops.response[i : i + 1], faults=loops.faults[i : i + 1], filled=loops.filled[i : i + 1]
     )
-
-
-LOOPS = Asked("hysteresis loops", "switching", _signal)
+    reads = loops.response.shape[2]
+    shown = np.unique(np.linspace(0, reads - 1, min(reads, _DRAWN)).round().astype(int))
+    traces = []
+    fitted = None if loops.faults[i] else fit_loops(one)
+    for k in shown:
+        at = "while writing" if loops.read is None else f"read at {loops.read[k]:g} V"
+        traces.append(Trace(loops.write, one.response[0, :, k], at, "data"))
+        if fitted is not None:
+            traces.append(Trace(loops.write, fitted.curve[0, :, k], f"fit, {at}", "fit"))
+    left = None
+    if fitted is not None:
+        middle = shown[len(shown) // 2]
+        left = (loops.write, one.response[0, :, middle] - fitted.curve[0, :, middle])
+    return Drawing(f"loop {i}", "", ("write voltage", "V"), ("response", loops.unit), traces, left)

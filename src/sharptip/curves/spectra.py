@@ -16,6 +16,10 @@ from .fitted import Column, Fitted, Settings, Tell
 from .rows import Asked, Columns, Signal, along, drawn_row, said_where, verdicts_of
 
 DENSITY = "amplitude_spectral_density"
+_BY_EQUIPARTITION = (
+    f"The spring constant is {OPTICAL_LEVER:g} k_B T over the mean square of the first mode (Butt and Jaschke 1995), "
+    "as of a rectangular lever seen by a light beam whose sensitivity was found by pressing on a hard sample."
+)
 
 
 def _dims(scan: xr.Dataset, name: str, axis: str) -> tuple[str, ...]:
@@ -134,16 +138,11 @@ def fit_tunes(scan: xr.Dataset, settings: Settings, tell: Tell) -> Fitted:
         tunes.append(fit_thermal(signal.x(i), signal.y(i)))
         tell("thermal spectra", i + 1, n)
     unit = signal.y_name[1]
+    named = {"resonance": ("resonance", "Hz"), "quality_factor": ("quality", "1"), "density": ("amplitude", unit),
+             "floor": ("floor", unit)}  # fmt: skip
     columns = [
-        Column.of(called, of, np.array([getattr(t, name) for t in tunes]), np.array([t.errors[k] for t in tunes]))
-        for k, (name, called, of) in enumerate(
-            (
-                ("resonance",) * 2 + ("Hz",),
-                ("quality", "quality_factor", "1"),
-                ("amplitude", "density", unit),
-                ("floor",) * 2 + (unit,),
-            )
-        )
+        Column.of(name, of, np.array([getattr(t, field) for t in tunes]), np.array([t.errors[k] for t in tunes]))
+        for k, (name, (field, of)) in enumerate(named.items())
     ]
     known = settings.temperature is not None and unit == "m/√Hz"
     if known:
@@ -153,8 +152,7 @@ def fit_tunes(scan: xr.Dataset, settings: Settings, tell: Tell) -> Fitted:
     return Fitted(
         "thermal spectra", scan, dims, tuple(columns), verdicts, reasons, partial(_tune_drawn, signal, tunes),
         missing=() if known else (_no_constant(unit),), headline=("resonance", "quality_factor", "spring_constant"),
-        notes=(f"The spring constant is {OPTICAL_LEVER:g} k_B T over the mean square of the first mode (Butt and Jaschke "
-               "1995): of a beam deflected by a rectangular lever, its sensitivity found by pressing.",) if known else (),
+        notes=(_BY_EQUIPARTITION,) if known else (),
     )  # fmt: skip
 
 
@@ -174,6 +172,12 @@ def _tune_drawn(signal: Signal, tunes: list[ThermalTune], i: int) -> Drawing:
 
 
 # -- currents over bias -------------------------------------------------------------------------------------------
+
+
+_NO_LAW = (
+    "No law is fitted to tunnelling spectra, which are a density of states; the line is the conductance at zero bias, "
+    f"from where |V| is below {NEAR:.0%} of the largest."
+)
 
 
 def holds_currents(scan: xr.Dataset) -> bool:
@@ -202,8 +206,7 @@ def fit_currents(scan: xr.Dataset, settings: Settings, tell: Tell) -> Fitted:
     columns_by = {c.name: c for c in columns}
     return Fitted(
         "current–voltage curves", scan, dims, columns, verdicts, reasons, partial(_current_drawn, signal, columns_by),
-        notes=("No law is fitted to tunnelling spectra, which are a density of states; the line is the conductance at "
-               f"zero bias, from where |V| is below {NEAR:.0%} of the largest.",),
+        notes=(_NO_LAW,),
     )  # fmt: skip
 
 

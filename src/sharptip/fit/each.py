@@ -232,7 +232,7 @@ def _variable(
     values, dims = named[port.name], rows.dims
     shape = tuple(scan.sizes[d] for d in dims)
     extra = tuple(d for d in port.dims if d not in dims)
-    return (*dims, *extra), values.reshape(*shape, *values.shape[1:]), {"units": rows.units.get(port.name, port.unit)}
+    return (*dims, *extra), values.reshape((*shape, *values.shape[1:])), {"units": rows.units.get(port.name, port.unit)}
 
 
 def _coords(model: Model, scan: xr.Dataset, dims: tuple[str, ...]) -> dict[str, Any]:

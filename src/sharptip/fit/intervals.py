@@ -90,10 +90,13 @@ def cluster_bootstrap(
     if count < 2:
         return Interval(value, float("nan"), float("nan"), count)
     rng = np.random.default_rng(0) if rng is None else rng
-    members = [np.flatnonzero(index == g) for g in range(count)]
+    ordered, sizes = np.argsort(index, kind="stable"), np.bincount(index)
+    first = np.cumsum(sizes) - sizes
     drawn = np.empty(resamples)
     for i in range(resamples):
-        rows = np.concatenate([members[g] for g in rng.integers(count, size=count)])
+        g = rng.integers(count, size=count)
+        n = sizes[g]
+        rows = ordered[np.repeat(first[g] - (np.cumsum(n) - n), n) + np.arange(n.sum())]  # the rows of those groups
         drawn[i] = statistic(*(array[rows] for array in arrays))
     return Interval(value, *expanded_percentiles(drawn, count, level), count)
 

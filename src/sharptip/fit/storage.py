@@ -21,6 +21,7 @@ FORMAT = 1  # raised when an older sharptip could misread a newer file
 # What a scikit-learn estimator may be made of beyond arrays and plain Python; anything else is refused.
 TRUSTED = (
     "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",  # a dict, of the members of an average
     "numpy.dtype",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",

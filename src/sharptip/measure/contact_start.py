@@ -7,8 +7,9 @@ import numpy as np
 from ..physics.contact import Law, Tip
 from .curve_bins import Sums, even
 
-BINS = 96
-CANDIDATES = np.arange(4, 93, 2)  # bins at which the contact is tried first, and then every one about the best
+BINS = 64
+CANDIDATES = np.concatenate([np.arange(2, 56, 3), np.arange(57, 63)])  # bins at which the contact is tried first
+NEAR = np.linspace(-2.5, 2.5, 11)  # bins about the best, tried then
 MIDDLE = np.array([0.2, 0.8])  # of the deepest indentation, between which a law's power is read off
 
 
@@ -23,7 +24,7 @@ def start_of(sums: tuple[Sums, Sums], length: np.ndarray, law: Law, tip: Tip, k:
     x, y = sums[0].means(edges), sums[1].means(edges)
     power = _power(law, tip, np.max(np.where(count > 0, x, 0.0)))
     best = _tried(x, y, count, np.broadcast_to(CANDIDATES, (len(x), len(CANDIDATES))), power)
-    near = np.clip(best[:, None] + np.linspace(-2, 2, 9), 2, BINS - 2)
+    near = np.clip(best[:, None] + NEAR, 2, BINS - 2)
     found = _tried(x, y, count, near, power)
     return _settled(x, y, count, found, law, tip, k)
 
@@ -39,14 +40,21 @@ def _power(law: Law, tip: Tip, reach: float) -> float:
 
 def _baseline(x: np.ndarray, y: np.ndarray, count: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Offset and tilt (n, 1) of the line through the bins before `at` (n, 1) in m of travel."""
-    w = count * (x < at)
-    w = np.where(w.sum(axis=1, keepdims=True) > 0, w, count * (np.arange(x.shape[1]) < 2))
-    total = w.sum(axis=1, keepdims=True)
-    mx, my = (w * x).sum(1, keepdims=True) / total, (w * y).sum(1, keepdims=True) / total
-    tilt = (w * (x - mx) * (y - my)).sum(1, keepdims=True) / np.maximum((w * (x - mx) ** 2).sum(1, keepdims=True), 1e-300)
-    few = (w > 0).sum(axis=1, keepdims=True) < 6
+    before = x < at
+    few = before.sum(axis=1) < 6
+    before[:, :2] = True
+    w = count * before
+    total = np.maximum(w.sum(axis=1), 1.0)
+    mx, my = dot(w, x) / total, dot(w, y) / total
+    wx = w * x
+    tilt = (dot(wx, y) - total * mx * my) / np.maximum(dot(wx, x) - total * mx * mx, 1e-300)
     tilt = np.where(few, 0.0, tilt)
-    return my - tilt * mx, tilt
+    return (my - tilt * mx)[:, None], tilt[:, None]
+
+
+def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(n,) Σ a b of each row."""
+    return np.einsum("ij,ij->i", a, b)
 
 
 def _place(x: np.ndarray, bin_: np.ndarray) -> np.ndarray:
@@ -71,18 +79,17 @@ def _tried(x: np.ndarray, y: np.ndarray, count: np.ndarray, bins: np.ndarray, po
 def _linear(x: np.ndarray, y: np.ndarray, s: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Least squares of y on (1, x, s): factor of s (n,) and weighted sum of squares (n,); infinite below zero.
 
-    What is left of y and s after a line of all points is projected on each other: three closed forms.
+    What a line of all points leaves of y and of s is projected on each other.
     """
-    total = w.sum(axis=1, keepdims=True)
+    total = w.sum(axis=1)
 
     def centred(v: np.ndarray) -> np.ndarray:
-        return v - (w * v).sum(axis=1, keepdims=True) / total
+        return v - (dot(w, v) / total)[:, None]
 
     x, y, s = centred(x), centred(y), centred(s)
-    xx = np.maximum((w * x * x).sum(axis=1, keepdims=True), 1e-300)
-    y = y - x * ((w * x * y).sum(axis=1, keepdims=True) / xx)
-    s = s - x * ((w * x * s).sum(axis=1, keepdims=True) / xx)
-    ss, sy, yy = (w * s * s).sum(axis=1), (w * s * y).sum(axis=1), (w * y * y).sum(axis=1)
+    wx, ws, wy = w * x, w * s, w * y
+    xx, xy, xs = np.maximum(dot(wx, x), 1e-300), dot(wx, y), dot(wx, s)
+    ss, sy, yy = dot(ws, s) - xs * xs / xx, dot(ws, y) - xs * xy / xx, dot(wy, y) - xy * xy / xx
     factor = sy / np.maximum(ss, 1e-300)
     return factor, np.where(factor > 0, yy - factor * sy, np.inf)
 

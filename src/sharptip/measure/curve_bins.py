@@ -22,6 +22,17 @@ class Sums:
         count = np.diff(edges, axis=1)
         return np.where(count > 0, np.diff(at, axis=1) / np.maximum(count, 1) + self.start, 0.0)
 
+    def place(self, value: np.ndarray, length: np.ndarray, coarse: int = 64) -> np.ndarray:
+        """(n,) sample at which the rows, which rise, pass a value (n,); to a fraction of a bin of length/coarse."""
+        edges = even(np.zeros(len(length)), length.astype(float), coarse)
+        mean = self.means(edges)
+        i = np.clip((mean < value[:, None]).sum(axis=1) - 1, 0, coarse - 2)[:, None]
+        low, high = np.take_along_axis(mean, i, 1)[:, 0], np.take_along_axis(mean, i + 1, 1)[:, 0]
+        part = np.divide(value - low, high - low, out=np.zeros(len(low)), where=high > low)
+        middle = (edges[:, 1:] + edges[:, :-1]) / 2
+        a, b = np.take_along_axis(middle, i, 1)[:, 0], np.take_along_axis(middle, i + 1, 1)[:, 0]
+        return np.clip(a + part * (b - a), 0, length)
+
 
 def even(first: np.ndarray, last: np.ndarray, bins: int) -> np.ndarray:
     """Edges (n, bins + 1) of bins of nearly equal count from sample `first` to `last`, each (n,)."""

@@ -4,15 +4,16 @@ The model of an approach, with x the travel of the base toward the sample and y 
 
     y = b₀ + b₁ x + f,   k f = E · S(δ),   δ = x − x₀ − f,
 
-a baseline with an offset and a tilt, the contact at x₀, a modulus E and a law S. Noise is in y alone, so f is solved from
-x for every trial instead of taking δ from the noisy deflection, which biases stiff contacts. Curves are averaged in
-bins first; starts come from a grid of contact points, at each of which the other three numbers have a closed form; then
-all four are refined by Levenberg and Marquardt's method. Standard errors come from the noise of the baseline, white and
-1/f (`curve_noise`), and grow by Birge's ratio where the residuals of the contact are larger than that noise.
+a baseline with an offset and a tilt, the contact at x₀, a modulus E and a law S. Noise is in y alone, so f is solved
+from x for every trial; δ from the noisy deflection would bias stiff contacts. Curves are averaged in bins first; starts
+come from a grid of contact points, at each of which the other three numbers have a closed form; then all four are
+refined by Levenberg and Marquardt's method. Standard errors come from the noise of the baseline, white and 1/f
+(`curve_noise`), and grow by Birge's ratio where the residuals of the contact are larger than that noise.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -26,10 +27,12 @@ from .force_model import Fitted, deflection, refine
 from .law_table import Shape, shape_of, tip_of
 
 FEWEST = 16  # samples that a curve needs
-BEFORE, AFTER = 40, 88  # bins before and from a little before the contact on
-MARGIN = 0.3  # of the samples after contact, that far before it the fine bins begin
-BLOCK = 1000  # curves at a time
+BEFORE, NEAR, AFTER = 32, 48, 48  # bins far before, about and after the contact
+WIDTH = 2.0 / 64  # of a curve's samples, each way, that are about a contact which is known from the start alone
+SHARP = 0.2  # of the travel after contact that goes into the cantilever; from there on a contact is a kink
+BLOCK = 500  # curves at a time
 UNSURE = 0.5  # standard error of log E above which there is hardly a contact
+WANDER = 3.4  # variance of bins of flicker noise about a smooth curve, over its strength
 TAIL = 8  # bins beyond the contact that a fit needs
 
 
@@ -37,10 +40,11 @@ TAIL = 8  # bins beyond the contact that a fit needs
 class ForceFit:
     """What was fitted to n curves, (n,) each; NaN for those with a fault.
 
-    contact and its error are the piezo height in m at which the tip touches; modulus and its error in Pa; offset (m) and
-    tilt (m of deflection per m of travel) of the baseline; noise (m) of one sample of the deflection; indentation (m) and
-    force (N) that were reached; r_squared of the deflection; misfit, the residuals of the contact over what the noise
-    explains (1 where the law holds). converged says whether the numbers are a minimum, reason in words what is wrong.
+    contact and its error are the piezo height in m at which the tip touches; modulus and its error in Pa; offset (m)
+    and tilt (m of deflection per m of travel) of the baseline; noise (m) of one sample of the deflection; indentation
+    (m) and force (N) that were reached; r_squared of the deflection; misfit, the residuals of the contact over what the
+    noise explains (1 where the law holds). converged says whether the numbers are a minimum and mean something, reason
+    in words what is wrong.
     """
 
     contact: np.ndarray
@@ -60,7 +64,7 @@ class ForceFit:
 
     def interval(self) -> tuple[np.ndarray, np.ndarray]:
         """Ends (n,) of the 95 % interval of the modulus, in Pa; it is even in the logarithm."""
-        wide = np.exp(1.96 * self.modulus_error / self.modulus)
+        wide = np.exp(np.minimum(1.96 * self.modulus_error / self.modulus, 300))
         return self.modulus / wide, self.modulus * wide
 
 
@@ -72,11 +76,13 @@ def fit_curves(
     max_indentation: float | None = None,
     max_force: float | None = None,
     weights: str = "samples",
+    workers: int = 1,
 ) -> ForceFit:
     """Fit a law that is proportional to the modulus to every curve.
 
     Numbers of `tip` may be (n, 1), one for each curve. max_indentation (m) and max_force (N): deeper samples are left
     out. weights: 'samples', each counts alike; 'parts', baseline and contact count alike however long they are.
+    workers: threads that go through blocks of curves at once.
 
     Raises ValueError for a law that is not proportional, a tip that says too little, or weights of another name, and
     UnitError where the deflection is not known in metres.
@@ -87,11 +93,15 @@ def fit_curves(
         raise ValueError(f"the law {law.name!r} needs {', '.join(law.missing(tip))} of the tip; say Tip(...)")
     if weights not in ("samples", "parts"):
         raise ValueError(f"weights are {weights!r}; they are 'samples' or 'parts'")
-    approach.position  # raises where the deflection has no unit of length
+    _ = approach.position  # raises where the deflection has no unit of length
     limits = (np.inf if max_indentation is None else max_indentation, np.inf if max_force is None else max_force)
     n = len(approach)
-    parts = [slice(i, min(i + BLOCK, n)) for i in range(0, n, BLOCK)]
-    return _joined([_fit_block(_part(approach, s), law, tip_of(tip, s), limits, weights) for s in parts])
+
+    def fitted(s: slice) -> ForceFit:
+        return _fit_block(_part(approach, s), law, tip_of(tip, s), limits, weights)
+
+    with ThreadPoolExecutor(workers) as pool:
+        return _joined(list(pool.map(fitted, (slice(i, min(i + BLOCK, n)) for i in range(0, n, BLOCK)))))
 
 
 def _part(a: Approach, s: slice) -> Approach:
@@ -103,11 +113,9 @@ def _part(a: Approach, s: slice) -> Approach:
 
 
 def _joined(parts: list[ForceFit]) -> ForceFit:
-    found = {}
-    for f in fields(ForceFit):
-        values = [getattr(p, f.name) for p in parts]
-        found[f.name] = sum(values, ()) if f.name == "reason" else np.concatenate(values or [np.zeros(0)])
-    return ForceFit(**found)
+    names = [f.name for f in fields(ForceFit) if f.name != "reason"]
+    found = {name: np.concatenate([getattr(p, name) for p in parts]) for name in names} if parts else {}
+    return ForceFit(**(found or dict.fromkeys(names, np.zeros(0))), reason=tuple(r for p in parts for r in p.reason))
 
 
 def _fit_block(a: Approach, law: Law, tip: Tip, limits: tuple[float, float], weights: str) -> ForceFit:
@@ -142,9 +150,12 @@ def _fit_sound(
     if np.isfinite(limits).any():
         length = _shallow(x, y, length, first, k, limits)
         first = start_of(sums, length, law, tip, k)
-    bins = _fine(sums, first, length)
-    heavy = _weights(bins, first, weights)
-    fitted = refine(bins, heavy, first, shape, k)
+    bins = _fine(sums, first, length, WIDTH * length)
+    fitted = refine(bins, _weights(bins, first, weights), first, shape, k)
+    second = fitted.parameters
+    bins = _fine(sums, second, length, np.where(_sharp(bins, second), NEAR / 2, WIDTH * length))
+    heavy = _weights(bins, second, weights)
+    fitted = refine(bins, heavy, second, shape, k)
     return _told(fitted, bins, heavy, (x, y, length), top[:, 0], (law, tip, shape, k))
 
 
@@ -158,14 +169,19 @@ def _shallow(
     return np.where(beyond.any(axis=1), np.maximum(beyond.argmax(axis=1), FEWEST), length)
 
 
-def _fine(sums: tuple[Sums, Sums], start: np.ndarray, length: np.ndarray) -> Binned:
-    """Few bins where nothing happens, many from a little before the contact on."""
-    edges = even(np.zeros(len(length)), length.astype(float), 64)
-    x = sums[0].means(edges)
-    place = (x < start[:, :1]).sum(axis=1) * length / 64  # sample of the contact
-    before = np.clip(np.rint(place - MARGIN * (length - place) - 1), 1, length - 2)
-    left, right = even(np.zeros(len(length)), before, BEFORE), even(before, length.astype(float), AFTER)
-    return binned(*sums, np.concatenate([left, right[:, 1:]], axis=1))
+def _fine(sums: tuple[Sums, Sums], start: np.ndarray, length: np.ndarray, width: np.ndarray) -> Binned:
+    """Bins: coarse where nothing happens, fine for `width` samples each way of the contact, and evenly to the end."""
+    place = sums[0].place(start[:, 0], length)
+    low, high = np.clip(place - width, 0, length - 2), np.clip(place + width, 2, length)
+    parts = even(0 * low, low, BEFORE), even(low, high, NEAR), even(high, length.astype(float), AFTER)
+    return binned(*sums, np.concatenate([parts[0], parts[1][:, 1:], parts[2][:, 1:]], axis=1))
+
+
+def _sharp(bins: Binned, start: np.ndarray) -> np.ndarray:
+    """(n,) whether the contact bends within a few samples, since the sample is stiff for this cantilever."""
+    last = _last(bins)
+    x, y = (np.take_along_axis(v, last, axis=1)[:, 0] for v in (bins.x, bins.y))
+    return y - start[:, 2] - start[:, 3] * x > SHARP * np.maximum(x - start[:, 0], 0.0)
 
 
 def _weights(bins: Binned, start: np.ndarray, weights: str) -> np.ndarray:
@@ -233,8 +249,8 @@ def _errors(fitted: Fitted, bins: Binned, heavy: np.ndarray, noise: Noise) -> tu
     """Standard errors (n, 4) of the parameters, and the misfit (n,)."""
     gain = np.linalg.solve(fitted.normal, np.swapaxes(fitted.slopes * heavy[..., None], 1, 2))
     variance = variance_of(gain, bins.edges, noise)
-    touching = np.arange(bins.count.shape[1]) >= BEFORE
-    expected = noise.white[:, None] / np.maximum(bins.count, 1) + 2 * noise.flicker[:, None]
+    touching = np.arange(bins.count.shape[1]) >= BEFORE + NEAR // 2
+    expected = noise.white[:, None] / np.maximum(bins.count, 1) + WANDER * noise.flicker[:, None]
     ratio = np.where(touching & (bins.count > 0), fitted.residual**2 / np.maximum(expected, 1e-300), 0.0)
     used = (touching & (bins.count > 0)).sum(axis=1)
     misfit = np.sqrt(ratio.sum(axis=1) / np.maximum(used - 4, 1))
@@ -258,10 +274,14 @@ def _reasons(
         elif not values["converged"][i]:
             reasons.append("the fit did not converge")
         else:
-            reasons.append(_law_doubt(law, tip_of(tip, np.array([i])), values["indentation"][i]))
-    return reasons
+            reasons.append("")
+    return [r or d for r, d in zip(reasons, _doubts(law, tip, values["indentation"]), strict=True)]
 
 
-def _law_doubt(law: Law, tip: Tip, indentation: float) -> str:
-    doubt = law.valid(indentation, tip)
-    return f"the law {law.name} outside its validity: {doubt}" if doubt else ""
+def _doubts(law: Law, tip: Tip, indentation: np.ndarray) -> list[str]:
+    """(n,) '' or why the law is used outside its validity; not asked one by one if neither extreme is doubted."""
+    differ = any(np.ndim(getattr(tip, f.name)) for f in fields(tip))
+    if not differ and not any(law.valid(float(d), tip) for d in (indentation.min(), indentation.max())):
+        return [""] * len(indentation)
+    doubts = [law.valid(float(d), tip_of(tip, np.array([i]))) for i, d in enumerate(indentation)]
+    return [d and f"the law {law.name} outside its validity: {d}" for d in doubts]

@@ -1,4 +1,4 @@
-"""A law of contact for the tips of many curves; looked up instead of solved where that takes a root for every number."""
+"""A law of contact for the tips of many curves; looked up instead of solved where each number would take a root."""
 
 from __future__ import annotations
 

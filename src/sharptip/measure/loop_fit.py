@@ -5,12 +5,12 @@
 (physics.tip_response; h_n = Σ_k (1 − r)^{n−k} V_w,k is what one unit of injection leaves, and r = κ + λ how fast it is
 forgotten). R is linear in s, sχ, k_e, k_e V_0 and k_e κ: those are solved for in closed form at every step, and
 Levenberg–Marquardt moves V_c, σ, V_i and r alone (variable projection: Golub & Pereyra, SIAM J. Numer. Anal. 10, 413
-(1973)), all loops of a scan at once. Standard errors are those of the linearised model with all parameters free, and the
-noise that the residual shows.
+(1973)), all loops of a scan at once. Standard errors are those of the linearised model with all parameters free, and
+the noise that the residual shows.
 
 With a single read voltage k_e v and k_e V_0 are one constant, so k_e, V_0 and κ are NaN, and a slow charge loop and a
-ferroelectric one differ by their shape alone. A loop that saturates nowhere leaves s and V_c uncertain together, and the
-standard errors say so.
+ferroelectric one differ by their shape alone. A loop that saturates nowhere leaves s and V_c uncertain together, and
+the standard errors say so.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ _STUCK = 1e3  # damping from which no step will help
 class Fitted:
     """Of n loops: name → (n,) in V, response, response/V and shares per step; standard errors of the same names.
 
-    values: piezo, coercive, spread, imprint, field_gain, slope, potential, injected, lost. residual: root mean square of
-    what is left, response. curve: (n, steps, reads) the fitted response.
+    values: piezo, coercive, spread, imprint, field_gain, slope, potential, injected, lost. residual: root mean square
+    of what is left, response. curve: (n, steps, reads) the fitted response.
     """
 
     values: dict[str, np.ndarray]
@@ -131,7 +131,13 @@ class _Model:
         reads = 1 if self.read is None else len(self.read)
         at = self.write[:, None] if self.read is None else np.broadcast_to(self.read, (len(self.write), reads))
         self.at = at.ravel()
-        self.names = ["piezo", *(["gain"] if self.gains else []), *(["slope"] if self.sweeps else []), "level", "charge"]
+        self.names = [
+            "piezo",
+            *(["gain"] if self.gains else []),
+            *(["slope"] if self.sweeps else []),
+            "level",
+            "charge",
+        ]
 
     def hysteresis(self, theta: np.ndarray) -> np.ndarray:
         """P/P_s (n, values) at theta (n, 4)."""
@@ -181,7 +187,8 @@ class _Model:
         normal = np.einsum("nmk,nml->nkl", every, every) / scale[:, :, None] / scale[:, None]
         covariance = np.linalg.inv(normal + 1e-9 * np.eye(normal.shape[1])) * variance[:, None, None]
         covariance /= scale[:, :, None] * scale[:, None]
-        values, errors = self._named(np.concatenate([beta, theta], 1), covariance, size)
+        with np.errstate(divide="ignore", invalid="ignore"):  # a potential without a slope is nobody's
+            values, errors = self._named(np.concatenate([beta, theta], 1), covariance, size)
         return Fitted(values, errors, np.sqrt(variance) * size, (curve * size[:, None]).reshape(shape))
 
     def _named(
@@ -214,7 +221,12 @@ class _Model:
         if self.sweeps:
             k, level, charge, rate = of("slope"), of("level"), of("charge"), of("rate")
             kappa = charge * rate / k
-            values |= {"slope": k * size / reach, "potential": -level / k * reach, "injected": kappa, "lost": rate - kappa}
+            values |= {
+                "slope": k * size / reach,
+                "potential": -level / k * reach,
+                "injected": kappa,
+                "lost": rate - kappa,
+            }
             taken = {"charge": rate / k, "rate": charge / k, "slope": -kappa / k}
             errors |= {
                 "slope": error({"slope": 1.0}) * size / reach,

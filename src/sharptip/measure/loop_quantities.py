@@ -1,8 +1,8 @@
 """The quantities by which loops are compared, by closed formulas: coercive voltages, imprint, remanence, work.
 
-Branches. The steps at which the write voltage rises make the rising branch R↑(V), the others the falling one R↓(V), both
-on the write voltages that occur. What comes before the first extreme is left out where a later cycle covers it. Then,
-after Jesse, Lee & Kalinin, Rev. Sci. Instrum. 77, 073702 (2006), with ΔR the jump of a branch from end to end:
+Branches. The steps at which the write voltage rises make the rising branch R↑(V), the others the falling one R↓(V),
+both on the write voltages that occur. What comes before the first extreme is left out where a later cycle covers it.
+Then, after Jesse, Lee & Kalinin, Rev. Sci. Instrum. 77, 073702 (2006), with ΔR the jump of a branch from end to end:
 
     coercive voltage V±     the mean of the voltage weighted by the branch's own change, ∫ V dR / ΔR: for hysterons the
                             mean of their distribution, and the place of the step for a square loop
@@ -17,8 +17,8 @@ nothing (below the smallest coercive voltage, three at least):
     nulling potential          −intercept/slope where the response is zero; its mean over both poled states is the
                                surface potential V_s, since ±P cancel; their difference is what a loop of charge shows
 
-`noise` is the standard deviation of one value, from third differences along the steps. For standard errors of voltages see
-`loop_fit`, which knows the physics.
+`noise` is the standard deviation of one value, from third differences along the steps. For standard errors of
+voltages see `loop_fit`, which knows the physics.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ NAMES = (
 def quantities(loops: Loops) -> dict[str, np.ndarray]:
     """name → (n,): those of NAMES, in V, response, response·V and response/V; `noise` in response.
 
-    NaN for loops with a fault, and `slope`, `potential` and `window` where there are fewer than three reads. The loop is
-    that of the read voltage closest to zero.
+    NaN for loops with a fault, and `slope`, `potential` and `window` where there are fewer than three reads. The loop
+    is that of the read voltage closest to zero.
     """
     at = 0 if loops.read is None else int(np.argmin(np.abs(loops.read)))
     volts, rising, falling = branches(loops.write, loops.response[:, :, at])
@@ -134,13 +134,15 @@ def _centroid(volts: np.ndarray, branch: np.ndarray) -> np.ndarray:
 
 
 def read_quantities(loops: Loops, coercive: np.ndarray) -> dict[str, np.ndarray]:
-    """Slope against the read voltage, potential at which the response nulls, and its change between the poled states."""
+    """Slope against the read voltage, potential at which the response nulls, its change between poled states."""
     n = len(loops.response)
     empty = {k: np.full(n, np.nan) for k in ("slope", "potential", "window")}
     if loops.read is None or len(loops.read) < _FEWEST:
         return empty
     near = np.sort(np.abs(loops.read))[_FEWEST - 1]
-    weight = (np.abs(loops.read)[None] <= np.maximum(np.nan_to_num(coercive) * 0.7, near * 1.0001)[:, None]).astype(float)
+    weight = (np.abs(loops.read)[None] <= np.maximum(np.nan_to_num(coercive) * 0.7, near * 1.0001)[:, None]).astype(
+        float
+    )
     total = weight.sum(1)
     mean_v = weight @ loops.read / total
     centred = weight * (loops.read - mean_v[:, None])

@@ -2,9 +2,9 @@
 
 What is recognised, by the names of axes and channels (docs/writing-a-reader.md):
 
-    (…, bias)                                    loops of one read voltage; the axis is the write voltage, in order of time
+    (…, bias)                                 loops of one read voltage; the axis is the write voltage, in order of time
     (curve, sample) with a channel `bias`        the same, a loop in every curve; `bias_read` beside it
-    (…, [field,] step, read) with `bias`, `bias_read`       contact Kelvin probe: every write step read at several voltages
+    (…, [field,] step, read) with `bias`, `bias_read`     contact Kelvin probe: every step read at several voltages
     a `cycle` axis                               its cycles are put one after the other
 
 Where there is amplitude and phase and no response, the response is A cos(φ − φ₀). Values that stand out from the steps
@@ -72,8 +72,8 @@ def loops_of(
     write_dim = next((d for d in _WRITE if d in signal.dims), None)
     if write_dim is None:
         raise ChannelError(
-            f"{label(scan)}: {signal.name!r} has axes {signal.dims} and none of write voltages: an axis 'bias' in V, or "
-            "'step' or 'sample' with a channel 'bias'"
+            f"{label(scan)}: {signal.name!r} has axes {signal.dims} and none of write voltages: an axis 'bias' in V, "
+            "or 'step' or 'sample' with a channel 'bias'"
         )
     signal, field = _one_field(scan, signal, off_field, on)
     read_dim = next((d for d in _READ if d in signal.dims and d != write_dim), None)
@@ -93,6 +93,20 @@ def loops_of(
     filled = np.stack([np.zeros_like(v) if f else _filled(v) for v, f in zip(values, faults, strict=True)])
     missing = (~np.isfinite(values)).sum((1, 2))
     return Loops(filled, write, read, str(signal.attrs["units"]), rows or ("site",), faults, missing)
+
+
+def holds_loops(scan: xr.Dataset) -> bool:
+    """Whether a scan has a response along write voltages that go up and down."""
+    named = {str(n): v.dims for n, v in scan.data_vars.items()}
+    dims = named.get("piezo_response") or (named.get("amplitude", ()) if "phase" in named else ())
+    dim = next((d for d in _WRITE if d in dims), None)
+    if dim is None:
+        return False
+    write = scan[dim] if dim in ("bias", "write_bias") and dim in scan.coords else scan.get("bias")
+    if write is None or dim not in write.dims or write.sizes[dim] < 2:
+        return False
+    steps = write.diff(dim).values
+    return bool(np.nanmax(steps, initial=0) > 0 > np.nanmin(steps, initial=0))
 
 
 def images(loops: Loops, size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
@@ -123,7 +137,9 @@ def spikes(values: np.ndarray) -> np.ndarray:
     rise and fall, so steps of a loop stay; what stands out alone, or in twos and threes, does not.
     """
     good = np.isfinite(values)
-    whole = np.where(good, values, np.nanmedian(np.where(good.any(1, keepdims=True), values, 0.0), axis=1, keepdims=True))
+    whole = np.where(
+        good, values, np.nanmedian(np.where(good.any(1, keepdims=True), values, 0.0), axis=1, keepdims=True)
+    )
     off = np.abs(whole - median_filter(whole, (1, _AROUND, 1), mode="nearest"))
     low, high = np.percentile(whole, (10, 90), axis=1, keepdims=True)
     jitter = np.median(np.abs(np.diff(whole, n=3, axis=1)), axis=1, keepdims=True) / 0.6745 / np.sqrt(20.0)
@@ -165,14 +181,12 @@ def _signal(scan: xr.Dataset, phase_offset: float | None) -> xr.DataArray:
 
 
 def axial_mean(amplitude: np.ndarray, phase: np.ndarray) -> float:
-    """The direction φ₀ (rad, −π/2 to π/2) of the line through 0 along which A e^{iφ} lies: ½ arg Σ A² e^{2iφ}."""
+    """Direction φ₀ (rad, −π/2 to π/2) of the line through 0 along which A e^{iφ} lies, ½ arg Σ A² e^{2iφ}."""
     good = np.isfinite(amplitude) & np.isfinite(phase)
     return float(np.angle(np.sum(amplitude[good] ** 2 * np.exp(2j * phase[good]))) / 2)
 
 
-def _one_field(
-    scan: xr.Dataset, signal: xr.DataArray, off_field: int | None, on: bool
-) -> tuple[xr.DataArray, str]:
+def _one_field(scan: xr.Dataset, signal: xr.DataArray, off_field: int | None, on: bool) -> tuple[xr.DataArray, str]:
     """What was measured with the write voltage off (or on), and which of the two that is."""
     if "field" not in signal.dims:
         return signal, str(scan.attrs.get("field", "off"))
@@ -181,8 +195,8 @@ def _one_field(
         names = ["off" if k == off_field else "on" for k in range(signal.sizes["field"])]
     if names is None:
         raise ScanError(
-            f"{label(scan)} was measured in {signal.sizes['field']} fields and does not say which of them is without the "
-            "write voltage; say off_field=0 or off_field=1"
+            f"{label(scan)} was measured in {signal.sizes['field']} fields and does not say which of them is without "
+            "the write voltage; say off_field=0 or off_field=1"
         )
     wanted = "on" if on else "off"
     if wanted not in names:
@@ -228,7 +242,9 @@ def _read(scan: xr.Dataset, dim: str | None, reads: int) -> np.ndarray:
 def _demand_loop(scan: xr.Dataset, write: np.ndarray) -> None:
     steps = np.diff(write)
     if len(write) < LEAST:
-        raise ScanError(f"{label(scan)} has {len(write)} write step{'s' * (len(write) != 1)}; a loop has {LEAST} or more")
+        raise ScanError(
+            f"{label(scan)} has {len(write)} write step{'s' * (len(write) != 1)}; a loop has {LEAST} or more"
+        )
     if not np.isfinite(write).all():
         raise ScanError(f"{label(scan)}: its write voltages are not all finite")
     if not (steps.max() > 0 > steps.min()):

@@ -1,9 +1,9 @@
 """What loops have in common, and which belong together: principal components, and clusters of their scores.
 
-The linear analysis of Neumayer et al., Nanoscale Adv. 2, 2063 (2020): every loop image is a vector, the vectors of a map
-are centred, their thin singular value decomposition gives components and scores, and scores are clustered. The number
-of clusters is the one of the least Bayesian information criterion of Gaussian mixtures with full covariance; k-means
-begins the mixture.
+The linear analysis of Neumayer et al., Nanoscale Adv. 2, 2063 (2020): every loop image is a vector, the vectors of a
+map are centred, their thin singular value decomposition gives components and scores, and scores are clustered. The
+number of clusters is the one of the least Bayesian information criterion of Gaussian mixtures with full covariance;
+k-means begins the mixture.
 """
 
 from __future__ import annotations

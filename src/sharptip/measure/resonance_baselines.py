@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from ..physics.oscillator import background_basis
-from .resonance import LINE, fit_spectra
+from .resonance import fit_spectra
+from .resonance_grid import LINE
 from .varpro import refine
 
 ROUNDS = 5  # of reweighting
 
 
 def from_highest_sample(spectra: np.ndarray, frequency: np.ndarray) -> dict[str, np.ndarray]:
-    """Levenberg–Marquardt from f0 at the highest of the moduli, smoothed over three samples, and Q from the width there.
+    """Levenberg–Marquardt from the highest of the moduli, smoothed over three samples, and the width there.
 
     spectra (n, f) complex, frequency (f,) Hz. The same answers as `fit_spectra`: a careful fit of the usual kind.
     """

@@ -1,7 +1,7 @@
 """Spectra of any band as a network sees them, and its five numbers as a resonance again: the two halves together.
 
-On the axis x of a band, −1 at its lowest and 1 at its highest frequency, a line is (log height, place, log width, cos φ,
-sin φ); see `nets.resonance`. Heights are in units of the spectrum's own root mean square.
+On the axis x of a band, −1 at its lowest and 1 at its highest frequency, a line is (log height, place, log width,
+cos φ, sin φ); see `nets.resonance`. Heights are in units of the spectrum's own root mean square.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ BINS = 80
 
 
 def even(spectra: np.ndarray, frequency: np.ndarray, bins: int = BINS) -> np.ndarray:
-    """Spectra (n, f) at `bins` even places over their band: between samples linear, and averaged where they are denser."""
+    """Spectra (n, f) at `bins` even places over their band: linear between samples, averaged where they are denser."""
     x = _place(frequency, frequency)
     places = np.linspace(-1, 1, bins)
     reach = max(2 / (bins - 1), float(np.diff(np.sort(x)).max(initial=0)))

@@ -21,7 +21,7 @@ UNITS = ("V", "m", "m/V", "A", "1", ARBITRARY)  # that a response may have
 
 @dataclass(frozen=True)
 class Spectra:
-    """values (n, f), complex, or real where only a modulus was kept; frequency (f,) Hz; dims: axes that the n run over."""
+    """values (n, f), complex, or real where a modulus was kept; frequency (f,) Hz; dims: axes that the n run over."""
 
     values: np.ndarray
     frequency: np.ndarray
@@ -97,7 +97,9 @@ def _frequency(scan: xr.Dataset) -> np.ndarray:
 def _unit(scan: xr.Dataset, part: xr.DataArray, units: tuple[str, ...] = UNITS) -> str:
     unit = part.attrs.get("units")
     if unit not in units:
-        raise UnitError(f"{label(scan)}: {part.name!r} is in {unit!r}; a response is in {' or '.join(map(repr, units))}")
+        raise UnitError(
+            f"{label(scan)}: {part.name!r} is in {unit!r}; a response is in {' or '.join(map(repr, units))}"
+        )
     return str(unit)
 
 

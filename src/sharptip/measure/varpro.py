@@ -2,8 +2,8 @@
 
 A family is a template T(f; centre, width) whose height enters linearly: y = c·T + noise. For any centre and width the
 best c is in closed form, so that only two numbers are searched for: first on a grid, where |T̂*·y|² is one matrix
-product for a whole map, then by Levenberg–Marquardt steps on all spectra at once, with exact derivatives and 2×2 systems
-solved in closed form (Golub & Pereyra, Inverse Problems 19, R1, 2003; the step is Kaufman's).
+product for a whole map, then by Levenberg–Marquardt steps on all spectra at once, with exact derivatives and 2×2
+systems solved in closed form (Golub & Pereyra, Inverse Problems 19, R1, 2003; the step is Kaufman's).
 
 A background that is linear in its coefficients is projected out of spectra and templates alike. Complex spectra have a
 complex height c, real ones a real height.

@@ -6,8 +6,8 @@ mean square. Five numbers describe a line there: (log of its height, place x0, l
 - `glance`: the dense network of the review, 2·bins → 256 → 128 → 64 → 5, learned from simulated lines whose numbers are
   known (`line_loss`); Borodinov et al., npj Comput. Mater. 5, 25 (2019).
 - `Formula`: convolutions with a long and a short reach; its five numbers are drawn as a line again by `drawn`, and it
-  learns from spectra alone that the drawing resembles them (`drawing_loss`); after the networks of Qin et al., "Extremely
-  noisy 4D-STEM / BEPS fitting with physics-constrained autoencoders".
+  learns from spectra alone that the drawing resembles them (`drawing_loss`); after the physics-constrained autoencoders
+  of the package AutoPhysLearn.
 """
 
 from __future__ import annotations

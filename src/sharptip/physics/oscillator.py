@@ -83,7 +83,7 @@ def gradient(
 
 
 def background_basis(frequency: np.ndarray, terms: int) -> np.ndarray:
-    """(frequency, terms): orthonormal polynomials in f, the constant first. What they span is projected out of a fit."""
+    """(frequency, terms): orthonormal polynomials in f, the constant first; what they span is projected out."""
     f = np.asarray(frequency, float)
     x = (f - f.mean()) / max(np.ptp(f), 1e-300)
     return np.linalg.qr(x[:, None] ** np.arange(terms))[0]

@@ -61,7 +61,9 @@ def _cells(coercive: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.nda
     return places[..., :-1], np.maximum(np.diff(places, axis=-1), 1e-12)
 
 
-def saturation_at(temperature: np.ndarray | float, at_zero: np.ndarray | float, curie: np.ndarray | float) -> np.ndarray:
+def saturation_at(
+    temperature: np.ndarray | float, at_zero: np.ndarray | float, curie: np.ndarray | float
+) -> np.ndarray:
     """P_s(T), in the unit of `at_zero`: temperatures in K."""
     return np.asarray(at_zero) * np.sqrt(_below(temperature, curie))
 

@@ -69,13 +69,13 @@ def response(write: np.ndarray, read: np.ndarray | None, junction: Junction) -> 
 
 def switched(write: np.ndarray, read: np.ndarray | None, junction: Junction) -> np.ndarray:
     """P/P_s (n, steps, reads) of the part that has hysteresis, after writing and, where it is read so, reading."""
-    about = [junction.column(name) for name in ("coercive", "spread", "imprint")]  # (n, 1): one run for each read
+    coercive, spread, imprint = (junction.column(name) for name in ("coercive", "spread", "imprint"))  # (n, 1)
     if read is None:
-        return polarisation(write[None, None], *about, start=left_by(write)).swapaxes(1, 2)
+        return polarisation(write[None, None], coercive, spread, imprint, left_by(write)).swapaxes(1, 2)
     runs = np.empty((len(read), 2 * len(write)))
     runs[:, 0::2] = write
     runs[:, 1::2] = np.asarray(read, float)[:, None]
-    return polarisation(runs[None], *about, start=left_by(write))[..., 1::2].swapaxes(1, 2)
+    return polarisation(runs[None], coercive, spread, imprint, left_by(write))[..., 1::2].swapaxes(1, 2)
 
 
 def left_by(write: np.ndarray) -> float:

@@ -98,8 +98,9 @@ def target(rows: Rows, truth: dict[str, np.ndarray], options: Options) -> np.nda
     """What was drawn, for the network of the review; the spectra themselves, for the one that draws."""
     if options["start"] == "formula":
         return np.where(rows.sound[:, None, None], rows.numbers, np.nan)
-    numbers = (truth[k] for k in ("amplitude", "resonance", "quality_factor", "phase"))
-    return resonance_numbers.line_of(*numbers, np.maximum(rows.kept["size"], 1e-300), rows.kept["frequency"][0])
+    size, frequency = np.maximum(rows.kept["size"], 1e-300), rows.kept["frequency"][0]
+    sharp, phase = truth["quality_factor"], truth["phase"] * (-1 if options["conjugate"] else 1)
+    return resonance_numbers.line_of(truth["amplitude"], truth["resonance"], sharp, phase, size, frequency)
 
 
 def answer(rows: Rows, output: np.ndarray | None, options: Options) -> dict[str, np.ndarray]:
@@ -141,7 +142,7 @@ def labelled(path: Path, options: Options) -> list[Example]:
     """One example from an archive: see docs/fit_resonance.md for its arrays. Raises ReadError naming what is amiss."""
     arrays = arrays_of(Path(path))
     frequency = np.asarray(needed(arrays, "frequency", path), float)
-    values = arrays["spectra"] if "spectra" in arrays else None
+    values = arrays.get("spectra")
     if values is None:
         values = needed(arrays, "spectra_real", path) + 1j * needed(arrays, "spectra_imag", path)
     if values.ndim != 2 or frequency.shape != values.shape[1:]:
@@ -202,17 +203,25 @@ RECIPE = Recipe(
     },
     claims=(
         Claim(
-            "effective SNR gain", 10.0, "Borodinov et al., npj Comput. Mater. 5, 25 (2019)",
+            "effective SNR gain",
+            10.0,
+            "Borodinov et al., npj Comput. Mater. 5, 25 (2019)",
             "'more than an order of magnitude' for a network's start before least squares; other data",
         ),
-    ),  # fmt: skip
+    ),
     options={
         "start": "grid",  # or "glance", "formula": networks, to be trained
         "signal": "",  # which channels: NAME_real and NAME_imag, or "amplitude"; the only ones there are
         "background": 0,  # terms of a complex polynomial under the line
         "estimate": "best",  # or "likelihood", "posterior": see measure.resonance.fit_spectra
-        "quality_low": None, "quality_high": None,  # quality factors to look in, where they are known
+        "quality_low": None,  # quality factors to look in, where they are known
+        "quality_high": None,
         "conjugate": False,  # for instruments that count time the other way
-        "examples": 300, "epochs": 60, "batch": 256, "lr": 2e-3, "schedule": "cosine", "fresh": True,
+        "examples": 300,
+        "epochs": 60,
+        "batch": 256,
+        "lr": 2e-3,
+        "schedule": "cosine",
+        "fresh": True,
     },
-)  # fmt: skip
+)

@@ -2,8 +2,8 @@
 
 A loop is no proof of a ferroelectric: injected charge makes one too (Neumayer et al., Nanoscale Adv. 2, 2063 (2020)).
 Loops are unfolded into images, response against write step and read voltage, from which a small network learned on
-simulated loops tells the mechanism and a posterior of the physical parameters; beside it stand what the loops say without
-any learning (measure.loop_quantities) and a fit of the physics with its own uncertainties (measure.loop_fit).
+simulated loops tells the mechanism and a posterior of the physical parameters; beside it stand what the loops say
+without any learning (measure.loop_quantities) and a fit of the physics with its own uncertainties (measure.loop_fit).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from ..simulate.loops import MECHANISMS, draw_loops
 if TYPE_CHECKING:
     import xarray as xr
 
-# Numbers of the posterior, on the scale that a network sees: voltages over the largest write voltage, responses over the
-# scale of the loop image.
+# Numbers of the posterior, on the scale that a network sees: voltages over the largest write voltage, responses over
+# the scale of the loop image.
 PARAMETERS = ("piezo", "coercive", "imprint", "slope", "potential", "injected")
 COMPONENTS = 10  # principal components of a map
 _VOLTS, _RESPONSE, _SLOPE = ("coercive", "imprint", "potential"), ("piezo",), ("slope",)
@@ -34,9 +34,7 @@ _SEEN = 0.05  # k_e · reach over the loop's size below which nobody can see whe
 
 
 def rows(scan: xr.Dataset, options: Any) -> Rows:
-    loops = loops_of(
-        scan, off_field=options["off_field"], on=options["on"], phase_offset=options["phase_offset"]
-    )
+    loops = loops_of(scan, off_field=options["off_field"], on=options["on"], phase_offset=options["phase_offset"])
     wrong = backwards(loops)
     faults = tuple(f or (_BACKWARDS if w else "") for f, w in zip(loops.faults, wrong, strict=True))
     numbers, scale = images(loops, options["size"])
@@ -45,11 +43,16 @@ def rows(scan: xr.Dataset, options: Any) -> Rows:
     kept = {"response": loops.response, "write": np.tile(loops.write, (n, 1)), "scale": scale, "filled": loops.filled}
     if loops.read is not None:
         kept["read"] = np.tile(loops.read, (n, 1))
-    per_volt = {"V": "1", "m": "m/V", "arb": "arb"}.get(loops.unit, f"{loops.unit}/V")
-    times_volt = {"m/V": "m", "arb": "arb", "V": "V^2"}.get(loops.unit, f"{loops.unit}·V")
-    units = dict.fromkeys(("remanent_response", "response_offset", "switching_response", "noise"), loops.unit)
-    units |= {"work_of_switching": times_volt, "electrostatic_slope": per_volt, "slope_uncertainty": per_volt}
-    return Rows(numbers, loops.dims, faults, kept, units)
+    return Rows(numbers, loops.dims, faults, kept, _units(loops.unit))
+
+
+def _units(unit: str) -> dict[str, str]:
+    """Of the answers that are responses, for a scan whose response is in `unit`."""
+    per_volt = {"V": "1", "m": "m/V", "arb": "arb"}.get(unit, f"{unit}/V")
+    times_volt = {"m/V": "m", "arb": "arb", "V": "V^2"}.get(unit, f"{unit}·V")
+    same = ("remanent_response", "response_offset", "switching_response", "switching_response_uncertainty", "noise")
+    slopes = ("electrostatic_slope", "electrostatic_slope_uncertainty")
+    return {**dict.fromkeys(same, unit), **dict.fromkeys(slopes, per_volt), "work_of_switching": times_volt}
 
 
 def loops_in(rows: Rows) -> Loops:
@@ -109,24 +112,28 @@ def answer(rows: Rows, output: np.ndarray | None, options: Any) -> dict[str, np.
     found = {
         "coercive_positive": said["coercive_positive"], "coercive_negative": said["coercive_negative"],
         "imprint": said["imprint"], "remanent_response": said["remanent"], "response_offset": said["offset"],
-        "work_of_switching": said["work"], "noise": said["noise"], "cluster": _clusters(rows), "filled": rows.kept["filled"],
+        "work_of_switching": said["work"], "noise": said["noise"], "cluster": _clusters(rows),
+        "filled": rows.kept["filled"],
     }  # fmt: skip
     return found | _fitted(loops, options) | _learned(rows, output)
 
 
+FITTED = {  # parameters of the fit → ports
+    "coercive": "coercive_voltage", "imprint": "fitted_imprint", "potential": "surface_potential",
+    "slope": "electrostatic_slope", "injected": "injected_charge", "piezo": "switching_response",
+}  # fmt: skip
+
+
 def _fitted(loops: Loops, options: Any) -> dict[str, np.ndarray]:
-    names = {
-        "coercive": "coercive_voltage", "imprint": "fitted_imprint", "potential": "surface_potential",
-        "slope": "electrostatic_slope", "injected": "injected_charge",
-    }  # fmt: skip
+    nothing = np.full(len(loops.response), np.nan)
+    found = {f"{ours}{u}": nothing for ours in FITTED.values() for u in ("", "_uncertainty")} | {"explained": nothing}
     if not options["physics"]:
-        nothing = np.full(len(loops.response), np.nan)
-        return {k: nothing for n in names for k in (names[n], f"{n}_uncertainty")} | {"switching_response": nothing, "explained": nothing}
+        return found
     fit = fit_loops(loops)
     spread = loops.response.var((1, 2))
-    found = {"switching_response": fit.values["piezo"], "explained": 1 - fit.residual**2 / np.where(spread > 0, spread, 1)}
-    for name, ours in names.items():
-        found[ours], found[f"{name}_uncertainty"] = fit.values[name], fit.errors[name]
+    found["explained"] = 1 - fit.residual**2 / np.where(spread > 0, spread, 1)
+    for name, ours in FITTED.items():
+        found[ours], found[f"{ours}_uncertainty"] = fit.values[name], fit.errors[name]
     return found
 
 
@@ -134,9 +141,11 @@ def _learned(rows: Rows, output: np.ndarray | None) -> dict[str, np.ndarray]:
     """Mechanism probabilities (n, K), and mean and standard deviation of the posterior in V and shares."""
     import torch
 
-    from ..nets.mechanism_posterior import split
+    from ..nets.mechanism_posterior import outputs, split
 
     assert output is not None
+    if not rows.sound.any():
+        output = np.zeros((len(rows.faults), outputs(len(MECHANISMS), len(PARAMETERS))))
     logits, mean, factor = split(torch.from_numpy(np.asarray(output, np.float32)), len(PARAMETERS))
     deviation = (factor @ factor.mT).diagonal(dim1=1, dim2=2).sqrt().numpy()
     unit = _scales(rows)
@@ -155,7 +164,9 @@ def _clusters(rows: Rows) -> np.ndarray:
         vectors = rows.kept["response"][rows.sound] / rows.kept["scale"][rows.sound][:, None, None]
         vectors = vectors.reshape(len(vectors), -1)
         scores = principal(vectors, COMPONENTS).scores(vectors)
-        labels[rows.sound], _ = clusters(scores[:, : max(1, min(COMPONENTS, len(scores) // 20))], np.random.default_rng(0))
+        labels[rows.sound], _ = clusters(
+            scores[:, : max(1, min(COMPONENTS, len(scores) // 20))], np.random.default_rng(0)
+        )
     return labels
 
 
@@ -174,12 +185,6 @@ def discriminant(options: Any) -> Any:
     from sklearn.preprocessing import StandardScaler
 
     return make_pipeline(StandardScaler(), LinearDiscriminantAnalysis())
-
-
-def forest(options: Any) -> Any:
-    from sklearn.ensemble import RandomForestClassifier
-
-    return RandomForestClassifier(50, max_depth=10, random_state=options["seed"])
 
 
 def fitted(scan: xr.Dataset, options: Any) -> dict[str, np.ndarray]:
@@ -205,20 +210,24 @@ def _error(name: str, over: str | None = None) -> Any:
 
 
 def _gives() -> tuple[Port, ...]:
+    said = ("", "_uncertainty")
     volts = (
-        "coercive_positive", "coercive_negative", "imprint", "coercive_voltage", "coercive_uncertainty",
-        "fitted_imprint", "imprint_uncertainty", "surface_potential", "potential_uncertainty",
-        *(f"learned_{n}{u}" for n in _VOLTS for u in ("", "_uncertainty")),
+        "coercive_positive", "coercive_negative", "imprint",
+        *(f"{n}{u}" for n in ("coercive_voltage", "fitted_imprint", "surface_potential") for u in said),
+        *(f"learned_{n}{u}" for n in _VOLTS for u in said),
     )  # fmt: skip
     responses = (
-        "remanent_response", "response_offset", "work_of_switching", "switching_response", "electrostatic_slope",
-        "slope_uncertainty", "noise",
+        "remanent_response", "response_offset", "noise", "work_of_switching",
+        *(f"{n}{u}" for n in ("switching_response", "electrostatic_slope") for u in said),
     )  # fmt: skip
-    plain = ("injected_charge", "injected_uncertainty", "explained", "learned_injected", "learned_injected_uncertainty", "cluster", "filled")
-    return (
-        Port("probability", "1", ("label",)),
-        *(Port(n, "V", ()) for n in volts), *(Port(n, "arb", ()) for n in responses), *(Port(n, "1", ()) for n in plain),
-    )  # fmt: skip
+    plain = (
+        *(f"{n}{u}" for n in ("injected_charge", "learned_injected") for u in said),
+        "explained",
+        "cluster",
+        "filled",
+    )
+    units = (("V", volts), ("arb", responses), ("1", plain))  # a response is in the scan's own unit (Rows.units)
+    return (Port("probability", "1", ("label",)), *(Port(n, unit, ()) for unit, names in units for n in names))
 
 
 RECIPE = Recipe(
@@ -235,7 +244,9 @@ RECIPE = Recipe(
     loss=loss,
     answer=answer,
     features=features,
-    rivals={"LDA on loop quantities": Rival("mechanism", discriminant), "forest on loop quantities": Rival("mechanism", forest)},
+    rivals={
+        "LDA on loop quantities": Rival("mechanism", discriminant),
+    },
     classical={"physics fit": fitted},
     measures={
         "mechanism_accuracy": accuracy,
@@ -245,15 +256,20 @@ RECIPE = Recipe(
         "injected_error median": _error("injected"),
     },
     claims=(
-        Claim("temperature_step_C", 5.0, "10.1039/C9NA00731H", "'as small as 5 °C', on measured loops of one sample; see docs"),
+        Claim(
+            "temperature_step_C",
+            5.0,
+            "10.1039/C9NA00731H",
+            "'as small as 5 °C', on measured loops of one sample; see docs",
+        ),
     ),
     options={
-        "examples": 150,
+        "examples": 200,
         "pixels": 24,  # loops of one simulated run
         "fresh": True,
-        "epochs": 14,
+        "epochs": 20,
         "batch": 48,
-        "lr": 2e-3,
+        "lr": 3e-3,
         "schedule": "cosine",
         "half": True,
         "size": SIZE,  # of a loop image

@@ -7,6 +7,7 @@ where the sample is, how stiff it is there, and in what goes wrong. Ranges: docs
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from scipy.signal import lfilter
 
 from ..core.history import entry
 from ..physics.contact import LAWS, Law, Tip
-from .curve_faults import ACCEPTED, KINDS, changed, drawn_strengths, log_between, rating
+from .curve_faults import ACCEPTED, KINDS, changed, drawn_strengths, given_strengths, log_between, rating
 from .pressed import deepest, force, lifted, nodes, path, read_off
 
 THERMAL = 4.11e-21  # J, kT at 25 °C
@@ -42,16 +43,17 @@ class Setting:
     stiffening: Range = (0.03, 0.5)  # how much stiffer the deepest than the surface, as a ratio less one
 
 
+SHARP = ("blunted_pyramid", "pyramid", "blunted_cone", "paraboloid", "layer_cone")
 SETTINGS: dict[str, tuple[Setting, float]] = {  # and how often
     "cell, sharp tip": (
         Setting(
-            ("pyramid", "cone", "paraboloid"), (15e-9, 150e-9), (100.0, 1e5), (0.01, 0.3), (10e-9, 100e-9),
-            (0.4e-6, 5e-6), contact=(0.35, 0.985), stiffening=(0.05, 3.0),
+            SHARP, (15e-9, 150e-9), (100.0, 1e5), (0.01, 0.3), (10e-9, 100e-9), (0.4e-6, 5e-6), contact=(0.35, 0.985),
+            stiffening=(0.05, 3.0),
         ), 0.35),
     "cell, bead": (
         Setting(
-            ("paraboloid", "sphere"), (0.5e-6, 10e-6), (50.0, 5e4), (0.01, 0.3), (5e-9, 100e-9), (0.2e-6, 3e-6),
-            contact=(0.3, 0.97), stiffening=(0.05, 2.0),
+            ("paraboloid", "sphere", "layer_paraboloid"), (0.5e-6, 10e-6), (50.0, 5e4), (0.01, 0.3), (5e-9, 100e-9),
+            (0.2e-6, 3e-6), contact=(0.3, 0.97), stiffening=(0.05, 2.0),
         ), 0.2),
     "gel": (
         Setting(
@@ -73,8 +75,13 @@ SETTINGS: dict[str, tuple[Setting, float]] = {  # and how often
         ), 0.18),
 }  # fmt: skip
 SAMPLES = (120, 2500)  # of a typical approach of a session; none has more than 4000
+THICKNESS = (1e-6, 30e-6)  # m, of a cell or a gel, for laws of layers
 VELOCITY = (0.2e-6, 50e-6)  # m/s
 PER_SESSION = 16  # curves that share a cantilever
+CLEAN = dict.fromkeys(
+    ("noise", "flicker", "height_noise", "uneven", "tilt", "bow", "wave", "drag", "sensitivity_error", "step", "drift",
+     "sway", "brush_force", "attraction", "relaxation", "stiffening", "adhesion"), 0.0,
+)  # fmt: skip
 
 
 class Drawn(NamedTuple):
@@ -109,20 +116,27 @@ def force_curves(
     setting: str | None = None,
     samples: int | None = None,
     per_session: int = PER_SESSION,
+    only: Mapping[str, float] | None = None,
+    fixed: Mapping[str, float] | None = None,
 ) -> Drawn:
     """n simulated curves, of `per_session` each from as many sessions as that takes.
 
-    retract: also the way back. faulty: share of curves with any artefact (None: 0.58). setting: only this kind of
+    retract: also the way back. faulty: share of curves with any artefact (None: 0.52). setting: only this kind of
     experiment. samples: the most that an approach may have; a typical one has half (None: 120–2500, log-uniform).
+    only: artefact → strength for every curve, in place of drawn ones ({}: none). fixed: name in the record → number, in
+    place of drawn ones; CLEAN holds those of an ideal instrument. Both leave all else as the same rng draws it without
+    them, so that pairs of curves differ in one thing alone.
 
-    Raises ValueError for a setting that is not in SETTINGS and for less than one curve.
+    Raises ValueError for a setting, an artefact or a number that there is not, and for less than one curve.
     """
     if n < 1:
         raise ValueError(f"asked for {n} curves; draw one at least")
     if setting is not None and setting not in SETTINGS:
         raise ValueError(f"no setting is called {setting!r}; there are: {', '.join(SETTINGS)}")
     sizes = [min(per_session, n - start) for start in range(0, n, per_session)]
-    parts = [session(rng, m, retract, faulty, setting, samples) for m in sizes]
+    options = (retract, faulty, setting, samples, only, fixed or {})
+    seeds = rng.integers(2**63, size=len(sizes))  # what one session draws changes nothing in the next
+    parts = [session(np.random.default_rng(s), m, *options) for s, m in zip(seeds, sizes, strict=True)]
     truth = {key: np.concatenate([part.truth[key] for part in parts]) for key in parts[0].truth}
     record = {key: np.concatenate([part.record[key] for part in parts]) for key in parts[0].record}
     record["session"] = np.repeat(np.arange(len(sizes)), sizes)
@@ -130,18 +144,26 @@ def force_curves(
 
 
 def session(
-    rng: np.random.Generator, n: int, retract: bool, faulty: float | None, setting: str | None, samples: int | None
+    rng: np.random.Generator,
+    n: int,
+    retract: bool,
+    faulty: float | None,
+    setting: str | None,
+    samples: int | None,
+    only: Mapping[str, float] | None,
+    fixed: Mapping[str, float],
 ) -> Session:
     """n curves of one session."""
-    if setting is None:
-        shares = np.array([share for _, share in SETTINGS.values()])
-        setting = str(rng.choice(list(SETTINGS), p=shares / shares.sum()))
-    law, tip, p = drawn(rng, n, SETTINGS[setting][0])
+    shares = np.array([share for _, share in SETTINGS.values()])
+    any_of_them = str(rng.choice(list(SETTINGS), p=shares / shares.sum()))
+    setting = any_of_them if setting is None else setting
+    law, tip, p = drawn(rng, n, SETTINGS[setting][0], fixed)
     strength = drawn_strengths(rng, n, faulty)
+    strength = strength if only is None else given_strengths(n, only)
     p = ramps(rng, changed(rng, p, strength), law, tip)
     length = lengths(rng, p, samples)
     rows, touch = measured(rng, p, law, tip, length, retract)
-    truth = _truth(rng, p, strength, touch, law.name, tip)
+    truth = _truth(rng, p, strength, touch, law.name)
     record = {name: value[:, 0] for name, value in p.items()} | {"setting": np.full(n, setting)}
     return Session(rows, truth, record, length)
 
@@ -149,8 +171,10 @@ def session(
 # -- what is drawn ------------------------------------------------------------------------------------------------
 
 
-def drawn(rng: np.random.Generator, n: int, setting: Setting) -> tuple[Law, Tip, dict[str, np.ndarray]]:
-    """The law, the tip and the numbers (n, 1) of n good curves of a session."""
+def drawn(
+    rng: np.random.Generator, n: int, setting: Setting, fixed: Mapping[str, float]
+) -> tuple[Law, Tip, dict[str, np.ndarray]]:
+    """The law, the tip and the numbers (n, 1) of n good curves of a session; those in `fixed` are as they are there."""
     one, all_ = np.zeros((1, 1)), np.zeros((n, 1))
 
     def log(low_high: Range) -> np.ndarray:
@@ -158,12 +182,17 @@ def drawn(rng: np.random.Generator, n: int, setting: Setting) -> tuple[Law, Tip,
 
     law = LAWS[str(rng.choice(setting.laws))]
     p = {"radius": log(setting.radius), "half_angle": all_ + rng.uniform(np.radians(12), np.radians(38))}
-    tip = Tip(radius=p["radius"], half_angle=p["half_angle"])
+    p["thickness"] = log(THICKNESS)
     p["spring_constant"] = log(setting.spring_constant)
     typical = rng.uniform(*np.log(setting.modulus))
     p["modulus"] = np.exp(np.clip(typical + rng.normal(0, setting.spread, (n, 1)), *np.log(setting.modulus)))
-    limit = log(setting.limit)
-    p["depth"] = deepest(p["spring_constant"] * log(setting.trigger), law, p["modulus"], tip, limit)
+    p |= {name: all_ + fixed[name] for name in p if name in fixed}
+    tip = Tip(radius=p["radius"], half_angle=p["half_angle"], thickness=p["thickness"])
+    limit, trigger = log(setting.limit), log(setting.trigger)
+    if "spring_constant" not in fixed:  # nobody takes a cantilever that the sample cannot bend
+        most = np.median(law.force(limit, p["modulus"], tip)) / (0.2 * trigger)
+        p["spring_constant"] = np.maximum(np.minimum(p["spring_constant"], most), 0.006)
+    p["depth"] = deepest(p["spring_constant"] * trigger, law, p["modulus"], tip, limit)
     p["peak"] = law.force(p["depth"], p["modulus"], tip) / p["spring_constant"]
     p["come"] = p["depth"] + p["peak"]
     p["relaxation"] = all_ + rng.uniform(0, 1) * setting.relaxation
@@ -177,7 +206,15 @@ def drawn(rng: np.random.Generator, n: int, setting: Setting) -> tuple[Law, Tip,
         p["peak"] * p["spring_constant"] * np.where(rng.random((n, 1)) < 0.6, log_between(rng, all_, 0.01, 1), 0)
     )
     p["pull_length"] = p["come"] * log_between(rng, all_, 0.01, 1.5)
-    return law, tip, p
+    _check_fixed(p, fixed)
+    return law, tip, p | {name: all_ + value for name, value in fixed.items()}
+
+
+def _check_fixed(p: Mapping[str, np.ndarray], fixed: Mapping[str, float]) -> None:
+    may = [name for name in p if name not in ("depth", "peak", "come")]
+    for name in fixed:
+        if name not in may:
+            raise ValueError(f"no number {name!r} can be fixed; there are: {', '.join(may)}")
 
 
 def _instrument(rng: np.random.Generator, p: dict[str, np.ndarray], one: np.ndarray) -> dict[str, np.ndarray]:
@@ -204,6 +241,8 @@ def _instrument(rng: np.random.Generator, p: dict[str, np.ndarray], one: np.ndar
         "offset": rng.normal(0, 60e-9) + 0.1 * peak * rng.standard_normal((n, 1)),
         "place": rng.normal(0, 8e-6) + 0.3e-6 * rng.standard_normal((n, 1)),  # height of the sample
         "drift": p["come"] * rng.normal(0, 0.02, (n, 1)),  # of the sample, m over the whole ramp
+        "sway": p["come"] * log_between(rng, like, 3e-4, 0.008),  # of the sample, m
+        "sway_turns": rng.uniform(2, 20, (n, 1)),  # over the ramp
     }
 
 
@@ -224,8 +263,7 @@ def _before(rng: np.random.Generator, p: dict[str, np.ndarray], setting: Setting
 def _untouched(like: np.ndarray) -> dict[str, np.ndarray]:
     """The numbers that only artefacts change."""
     ones, none = np.ones_like(like), np.zeros_like(like)
-    return {"spikes": none, "spike": none, "ceiling": none + np.inf, "cut": ones, "late": none, "sway": none,
-            "sway_turns": ones}  # fmt: skip
+    return {"spikes": none, "spike": none, "ceiling": none + np.inf, "cut": ones, "late": none}
 
 
 def ramps(rng: np.random.Generator, p: dict[str, np.ndarray], law: Law, tip: Tip) -> dict[str, np.ndarray]:
@@ -277,8 +315,7 @@ def measured(
 
 def _swayed(p: dict[str, np.ndarray], part: np.ndarray) -> np.ndarray:
     """How far the sample has come up by then, m."""
-    sway = p["sway"] * np.sin(2 * np.pi * p["sway_turns"] * part) if p["sway"].any() else 0.0
-    return p["drift"] * (part - 1) + sway
+    return p["drift"] * (part - 1) + p["sway"] * np.sin(2 * np.pi * p["sway_turns"] * part)
 
 
 def recorded(
@@ -299,10 +336,11 @@ def recorded(
     memory = float(p["memory"][0, 0])
     white = rng.standard_normal((n, most), dtype=np.float32) * np.float32(np.sqrt(1 - memory**2))
     d += p["noise"] * (lfilter([1.0], [1.0, -memory], white, axis=1) if memory else white)
+    seed = rng.integers(2**63)
     if p["spikes"].any():
-        d += _spikes(rng, p, inside)
+        d += _spikes(np.random.default_rng(seed), p, inside)
     d = np.minimum(d * (1 + p["sensitivity_error"]), p["ceiling"]) + p["offset"]
-    d = np.round(d / p["step"]) * p["step"]
+    d = np.where(p["step"] > 0, np.round(d / np.maximum(p["step"], 1e-30)) * p["step"], d)
     height = p["place"] - come + p["height_noise"] * rng.standard_normal((n, most), dtype=np.float32)
     return np.where(inside, height, np.nan), np.where(inside, d, np.nan)
 
@@ -352,7 +390,7 @@ def _joined(
 
 
 def _truth(
-    rng: np.random.Generator, p: dict[str, np.ndarray], strength: np.ndarray, touch: np.ndarray, law: str, tip: Tip
+    rng: np.random.Generator, p: dict[str, np.ndarray], strength: np.ndarray, touch: np.ndarray, law: str
 ) -> dict[str, np.ndarray]:
     stars = rating(rng, p, strength)
     seen = (touch >= -p["before"][:, 0]) & (touch <= (p["ramp"] - p["before"])[:, 0])
@@ -388,4 +426,4 @@ def _scan(parts: list[Session], record: dict[str, np.ndarray], retract: bool) ->
     return xr.Dataset(channels, attrs=attrs)
 
 
-__all__ = ["KINDS", "SETTINGS", "Drawn", "Setting", "force_curves"]
+__all__ = ["CLEAN", "KINDS", "SETTINGS", "Drawn", "Setting", "force_curves"]

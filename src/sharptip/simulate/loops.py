@@ -8,8 +8,8 @@ Five mechanisms, each of which gives a loop that somebody has called ferroelectr
     relaxor         a slim loop, most of whose polarisation follows the read voltage
     mixed           ferroelectric and charge together, neither below a fifth of the other
 
-The range of parameters is a choice; nobody has published a distribution. Signs of the response are arbitrary, as the phase
-of a lock-in is, so all of them are drawn.
+The range of parameters is a choice; nobody has published a distribution. Signs of the response are arbitrary, as the
+phase of a lock-in is, so all of them are drawn.
 """
 
 from __future__ import annotations
@@ -83,7 +83,9 @@ def draw_junction(rng: np.random.Generator, mechanism: str, reach: float) -> tup
         imprint = float(np.clip(rng.normal(0, 0.08), -0.25, 0.25)) * reach
         s = float(saturation_at(kelvin, record["piezo_at_zero"], record["curie"]))
         spread = v * rng.uniform(0.06, 0.4)
-        base = replace(base, piezo=s, coercive=v, spread=spread, imprint=imprint, field_gain=rng.uniform(0, 0.3) / reach)
+        base = replace(
+            base, piezo=s, coercive=v, spread=spread, imprint=imprint, field_gain=rng.uniform(0, 0.3) / reach
+        )
     if mechanism == "relaxor":
         slim = {"coercive": rng.uniform(0.02, 0.12), "spread": rng.uniform(0.05, 0.2), "width": rng.uniform(0.1, 0.5)}
         base = replace(base, reversible=rng.uniform(0.6, 0.95), **{k: reach * v for k, v in slim.items()})
@@ -113,7 +115,7 @@ def failed(rng: np.random.Generator, values: np.ndarray) -> np.ndarray:
     """Loops (n, steps, reads), in three of ten of which a few values are far off, as failed fits of a resonance are."""
     share = np.where(rng.uniform(size=len(values)) < 0.3, 0.02, 0.0)
     off = rng.uniform(size=values.shape) < share[:, None, None]
-    size = np.abs(values).max((1, 2), keepdims=True) * 10 ** rng.uniform(0, 1.5, values.shape)
+    size = np.abs(values).max((1, 2), keepdims=True) * 10.0 ** rng.uniform(0, 1.5, values.shape)
     return np.where(off, values + size * rng.choice([-1.0, 1.0], values.shape), values)
 
 
@@ -132,7 +134,11 @@ def loop_scan(response: np.ndarray, run: Run, *, unit: str = "arb", name: str = 
 
 
 def draw_loops(
-    rng: np.random.Generator, n: int, *, mechanisms: tuple[str, ...] = MECHANISMS, snr: tuple[float, float] = (2.0, 20.0)
+    rng: np.random.Generator,
+    n: int,
+    *,
+    mechanisms: tuple[str, ...] = MECHANISMS,
+    snr: tuple[float, float] = (2.0, 20.0),
 ) -> tuple[xr.Dataset, dict[str, np.ndarray], dict[str, object]]:
     """n pixels of different samples measured with one run: (scan, truth by name (n,), record of all that was drawn).
 
@@ -142,7 +148,7 @@ def draw_loops(
     which = rng.integers(len(mechanisms), size=n)
     drawn = [draw_junction(rng, mechanisms[k], run.reach) for k in which]
     junction = stacked([j for j, _ in drawn])
-    noise = np.exp(rng.uniform(*np.log(snr), size=n))
+    noise = np.exp(rng.uniform(np.log(snr[0]), np.log(snr[1]), n))
     gain = float(10 ** rng.uniform(-5, 1))
     values = failed(rng, measured(rng, run, junction, noise))
     scan = loop_scan(gain * values, run)
@@ -167,7 +173,7 @@ def known(junction: Junction, gain: float = 1.0) -> dict[str, np.ndarray]:
 def matched_pair(
     rng: np.random.Generator, run: Run, junction: Junction, snr: float, **changed: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Two measurements (n, steps, reads) with the same noise, of junctions that differ in `changed` and nothing else."""
+    """Two measurements (n, steps, reads) with the same noise, of junctions that differ in `changed` alone."""
     seed = int(rng.integers(2**63))
     one, clean = (measured(np.random.default_rng(seed), run, junction, snr), response(run.write, run.read, junction))
     return one, one - clean + response(run.write, run.read, replace(junction, **changed))
@@ -192,7 +198,8 @@ def draw_sample(rng: np.random.Generator) -> Sample:
     return Sample(
         piezo_at_zero=float(rng.uniform(0.5, 2.0)), coercive_at_zero=float(rng.uniform(3, 8)),
         curie=float(rng.uniform(600, 1100)), spread=float(rng.uniform(0.1, 0.3)), imprint=float(rng.uniform(-1, 1)),
-        slope=float(rng.uniform(-0.05, 0.05)), potential=float(rng.uniform(-0.5, 0.5)), scatter=float(rng.uniform(0.01, 0.05)),
+        slope=float(rng.uniform(-0.05, 0.05)), potential=float(rng.uniform(-0.5, 0.5)),
+        scatter=float(rng.uniform(0.01, 0.05)),
     )  # fmt: skip
 
 
@@ -209,3 +216,11 @@ def warmed(rng: np.random.Generator, sample: Sample, temperature: np.ndarray) ->
         piezo=piezo, coercive=coercive, spread=sample.spread * coercive, imprint=imprint,
         slope=own(sample.slope), potential=own(sample.potential),
     )  # fmt: skip
+
+
+def temperature_series(
+    rng: np.random.Generator, sample: Sample, run: Run, pixels: int, snr: float, temperatures: np.ndarray = TEMPERATURES
+) -> tuple[np.ndarray, np.ndarray]:
+    """Loops (n, steps, reads) of a sample at every temperature, `pixels` of them at each, and their temperatures, K."""
+    kelvin = np.repeat(temperatures, pixels)
+    return measured(rng, run, warmed(rng, sample, kelvin), snr), kelvin

@@ -121,7 +121,8 @@ def _second_mode(rng: np.random.Generator, r: Ranges, first: dict[str, np.ndarra
 
 
 def _log_uniform(rng: np.random.Generator, limits: tuple[float, float], n: int) -> np.ndarray:
-    return np.exp(rng.uniform(*np.log(limits), n))
+    low, high = (float(np.log(x)) for x in limits)
+    return np.exp(rng.uniform(low, high, n))
 
 
 def _circular(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
