@@ -40,9 +40,10 @@ def rows(scan: xr.Dataset, options: Options) -> Rows:
     found = [needed(scan, Port(n, options["unit"], ()), NAME) for n in names]
     along = next((d for d in ("time", "sample") if d in found[0].dims), None)
     if along is None or any(f.dims != found[0].dims for f in found):
-        raise ChannelError(f"{label(scan)}: {names[-1]!r} has axes {found[-1].dims}; recipe {NAME!r} goes along 'time',
-        "
-                           "or 'sample' of force curves")  # fmt: skip
+        raise ChannelError(
+            f"{label(scan)}: {names[-1]!r} has axes {found[-1].dims}; "
+            f"recipe {NAME!r} goes along 'time', or 'sample' of force curves"
+        )
     dims = tuple(str(d) for d in found[0].dims if d != along)
     values = np.stack([f.transpose(..., along).values.reshape(-1, f.sizes[along]) for f in found], 1).astype(float)
     if "segment" in scan and along == "sample":
@@ -77,8 +78,7 @@ def _seconds(scan: xr.Dataset, along: str, n: int) -> np.ndarray:
 
 
 def target(rows: Rows, truth: Answers, options: Options) -> np.ndarray:
-    """(n, 2, samples): whether to keep the trace; the class of each sample of one that is kept, dark where no state
-    is."""
+    """(n, 2, samples): whether to keep a trace; of one to be kept the class of each sample, dark where no state is."""
     accept = np.asarray(truth["accept"], float)
     kept = (accept == 1)[:, None] & (rows.numbers[:, 2] > 0)
     state = np.asarray(truth.get("state", np.full(kept.shape, np.nan)), float)
