@@ -52,7 +52,12 @@ def table(recipe: Recipe, test: list[Example], said: dict[str, list[Answers]], t
                     return measure(*(Known({k: v[rows] for k, v in d.items()}) for d in (truth, answer)))
 
                 try:
-                    found = cluster_bootstrap(of, groups, which, RESAMPLES)
+                    found = cluster_bootstrap(
+                        lambda some, of=of, which=which: of(which[some]),
+                        groups[which],
+                        np.arange(len(which)),
+                        RESAMPLES,
+                    )
                 except NotAnswered:
                     continue
                 cells.append(f"{name} {found.value:.3g} ({found.low:.3g}–{found.high:.3g})")
@@ -66,13 +71,21 @@ def asked(model: Model, test: list[Example], name: str) -> dict[str, list[Answer
     return {name if learner == "model" else learner: [f[learner] for f in found] for learner in found[0]}
 
 
-def compare(path: Path) -> None:
-    learn, test = halves(path)
-    ships = Model.trained("rate_curves")
-    said = {"simulation alone": asked(ships, test, "model")["model"]}
+def learned(learn: list[Example], saved: Path | None) -> Model:
+    """The model that was kept in a file, or one trained now."""
+    if saved is not None:
+        return Model.load(saved)
     start = time.perf_counter()
     real = Model("rate_curves").fit(learn, seed=0)
     print(f"trained on {real.card['n_examples']} curves of {len(learn)} files in {time.perf_counter() - start:.0f} s")
+    return real
+
+
+def compare(path: Path, saved: Path | None) -> None:
+    learn, test = halves(path)
+    ships = Model.trained("rate_curves")
+    said = {"simulation alone": asked(ships, test, "model")["model"]}
+    real = learned(learn, saved)
     said |= asked(real, test, "real labels")
     table(real.recipe, test, said, "odd files")
     for line in sorted({e.scan.attrs["group"] for e in test}):
@@ -95,7 +108,7 @@ def left_out(path: Path) -> None:
     table(model.recipe, order, said, "all lines, each never learned from")
 
 
-def figure(path: Path, out: Path) -> None:
+def figure(path: Path, out: Path, saved: Path | None) -> None:
     """Curves of the odd files, from the surest good ones to the surest bad ones, with contact and its interval."""
     import matplotlib
 
@@ -103,7 +116,7 @@ def figure(path: Path, out: Path) -> None:
     import matplotlib.pyplot as plt
 
     learn, test = halves(path)
-    model = Model("rate_curves").fit(learn, seed=0)
+    model = learned(learn, saved)
     answers = [model.predict(e.scan) for e in test]
     order = sorted((float(p), i, j) for i, a in enumerate(answers) for j, p in enumerate(a["accept"].values))
     places = (len(order) - 1) * np.array([1, 0.8, 0.6, 0.4, 0.15, 0.12, 0.09, 0.06, 0.03, 0.02, 0.01, 0])
@@ -141,13 +154,14 @@ if __name__ == "__main__":
     parser.add_argument("file", type=Path, nargs="?")
     parser.add_argument("--left-out", action="store_true")
     parser.add_argument("--figure", type=Path)
+    parser.add_argument("--model", type=Path, help="kept from a training on the even files")
     parser.add_argument("--speed", action="store_true")
     given = parser.parse_args()
     if given.speed:
         speed()
     elif given.file and given.figure:
-        figure(given.file, given.figure)
+        figure(given.file, given.figure, given.model)
     elif given.file:
-        left_out(given.file) if given.left_out else compare(given.file)
+        left_out(given.file) if given.left_out else compare(given.file, given.model)
     else:
         parser.error("give FILE.npz, or --speed")

@@ -27,9 +27,11 @@ FEWEST = 16  # samples that a curve must have to be looked at
 RATIOS = (5, 10, 20, 40, 80)  # windows in samples of the grid
 SLOPES = (4, 16, 64)
 COURSE = ("deflection", "small", *(f"slope {w}" for w in SLOPES), *(f"ratio {w}" for w in RATIOS), "inside")
+REACH = max(*RATIOS, *SLOPES)
 GUESS = 20  # window of the first guess of contact
 BEFORE = (0.015, 0.03, 0.06, 0.15, 0.4)  # shares of the ramp next to the first guess
 RISES = (0.02, 0.05, 0.1, 0.2, 0.5)  # of the amplitude
+LEAST = 0.1  # of the largest deflection of either sign, that counts as amplitude: of curves that only fall
 FLOOR = 0.05  # of the noise's variance, below which a window counts as still
 
 
@@ -65,7 +67,7 @@ def _part(height: np.ndarray, deflection: np.ndarray, length: np.ndarray) -> tup
     x = np.where(inside, d, 0.0)
     base = _between(_sums(x), first, far)
     x = np.where(inside, d - base[:, None], 0.0)
-    amplitude = np.maximum(x.max(axis=1), 1e-6 * np.abs(x).max(axis=1))
+    amplitude = np.maximum(x.max(axis=1), LEAST * np.abs(x).max(axis=1))
     x /= np.where(amplitude > 0, amplitude, 1.0)[:, None]
     noise = _noise(x, first)
     windows = _Windows(x, first, noise)
@@ -131,35 +133,40 @@ class _Windows:
         inside = np.arange(GRID) >= self.first
         centre = x.sum(axis=1) / (GRID - first)
         y = np.where(inside, x - centre[:, None], 0.0)  # nothing is lost where large sums are subtracted
-        self.sums, self.squares = _sums(y), _sums(y * y)
-
-    def means(self, w: int, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(n, GRID) before, after: over as many of the w samples as the curve has."""
+        self.sums, self.squares = _widened(_sums(y)), _widened(_sums(y * y))
         i = np.arange(GRID)
-        wide = np.concatenate([np.zeros((len(sums), w)), sums, np.repeat(sums[:, -1:], w, axis=1)], axis=1)
-        here = sums[:, :-1]
-        before = (here - wide[:, :GRID]) / np.clip(i - self.first, 1, w)
-        return before, (wide[:, 2 * w : 2 * w + GRID] - here) / np.minimum(GRID - i, w)
+        self.before, self.after = i - self.first, GRID - i  # how many samples there are
+        self.whole = {least: (self.before >= least) & (self.after >= least) for least in (2, 4)}
 
-    def _whole(self, values: np.ndarray, least: int) -> np.ndarray:
-        """Zero where less than `least` samples are on a side."""
-        i = np.arange(GRID)
-        return np.where((i - self.first >= least) & (i <= GRID - least), values, 0.0)
+    def means(self, w: int, *widened: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """(n, GRID) before, after, of each: over as many of the w samples as the curve has."""
+        before, after = np.clip(self.before, 1, w), np.minimum(self.after, w)
+        found = []
+        for sums in widened:
+            here = sums[:, REACH : REACH + GRID]
+            found.append((
+                (here - sums[:, REACH - w : REACH - w + GRID]) / before,
+                (sums[:, REACH + w : REACH + w + GRID] - here) / after,
+            ))  # fmt: skip
+        return found
 
     def slope(self, w: int) -> np.ndarray:
-        """In amplitudes per ramp."""
-        before, after = self.means(w, self.sums)
-        i = np.arange(GRID)
-        apart = (np.clip(i - self.first, 1, w) + np.minimum(GRID - i, w)) / 2
-        return self._whole((after - before) / apart * (GRID - self.first), 2)
+        """In amplitudes per ramp; zero where less than two samples are on a side."""
+        ((before, after),) = self.means(w, self.sums)
+        apart = (np.clip(self.before, 1, w) + np.minimum(self.after, w)) / 2
+        return np.where(self.whole[2], (after - before) / apart * (GRID - self.first), 0.0)
 
     def ratio(self, w: int) -> np.ndarray:
-        """Natural logarithm of the ratio of variances."""
-        before, after = (
-            np.maximum(square - mean * mean, 0.0) + self.still
-            for mean, square in zip(self.means(w, self.sums), self.means(w, self.squares), strict=True)
-        )
-        return self._whole(np.log(after / before), 4)
+        """Natural logarithm of the ratio of variances; zero where less than four samples are on a side."""
+        mean, square = self.means(w, self.sums, self.squares)
+        before, after = (np.maximum(q - m * m, 0.0) + self.still for m, q in zip(mean, square, strict=True))
+        return np.where(self.whole[4], np.log(after / before), 0.0)
+
+
+def _widened(sums: np.ndarray) -> np.ndarray:
+    """Running sums that go on for REACH samples either way, as if zeros came there."""
+    n = len(sums)
+    return np.concatenate([np.zeros((n, REACH)), sums, np.broadcast_to(sums[:, -1:], (n, REACH))], axis=1)
 
 
 # -- facts --------------------------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ from ..fit.rows import Answers, Rows
 from ..measure.approach import approach_of
 from ..measure.contact_point import FINDERS
 from ..measure.curve_errors import contact_median, contact_p90, within_error
-from ..measure.curve_view import FACTS
+from ..measure.curve_view import FACTS, GRID
+from ..simulate.curve_faults import KINDS
 from ..simulate.force_curves import force_curves
 
 
@@ -37,15 +38,16 @@ def target(rows: Rows, truth: Answers, options: Options) -> np.ndarray:
 
 
 def network(options: Options) -> Any:
+    """As rate_curves builds it, so that each can start from the other; only contact is learned and told."""
     from ..nets import CurveRater
 
-    return CurveRater(CHANNELS, len(FACTS), 0, options["widths"], seed=options.get("seed"))
+    return CurveRater(CHANNELS, len(FACTS), 2 + len(KINDS), options["widths"], seed=options.get("seed"))
 
 
 def loss(output: Any, target: Any) -> Any:
     from ..nets.curve_rater import contact_loss
 
-    return contact_loss(output, target[:, 0])
+    return contact_loss(output[:, :GRID], target[:, 0])
 
 
 def vary(
@@ -88,7 +90,8 @@ RECIPE = Recipe(
     },
     labelled=lambda path, options: curves_of(path, options),
     options={
-        "curves": 16, "start_from": None, "widths": (8, 12, 16, 24, 32, 48, 48), "examples": 600, "epochs": 10, "batch": 48, "lr": 2e-3,
+        "curves": 16, "start_from": "rate_curves", "widths": (8, 12, 16, 24, 32, 48, 48),
+        "examples": 200, "epochs": 8, "batch": 48, "lr": 2e-3,
         "schedule": "cosine", "weight_decay": 0.01, "clip": 5.0, "half": True,
     },
     noun="curves",

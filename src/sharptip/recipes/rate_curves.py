@@ -187,7 +187,8 @@ RECIPE = Recipe(
     },
     labelled=lambda path, options: curves_of(path, options),
     options={
-        "curves": 16, "simulated": 0.25, "start_from": None, "widths": (8, 12, 16, 24, 32, 48, 48), "examples": 400, "epochs": 20, "batch": 48, "lr": 2e-3,
+        "curves": 16, "simulated": 0.25, "start_from": "rate_curves", "widths": (8, 12, 16, 24, 32, 48, 48),
+        "examples": 400, "epochs": 14, "batch": 48, "lr": 2e-3,
         "schedule": "cosine", "weight_decay": 0.01, "clip": 5.0, "dropout": 0.2, "half": True,
     },
     noun="curves",
