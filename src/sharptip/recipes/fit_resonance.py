@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ..fit.labelled import arrays_of, needed
 from ..fit.recipe import Options
 from ..measure import resonance, resonance_baselines, resonance_numbers
 from ..measure.resonance_errors import bounds_of, covered, difference, over_bound, root_mean_square
-from ..measure.spectra import AXIS, spectra_of
+from ..measure.spectra import AXIS, neighbours_of, spectra_of
 from ..physics.oscillator import PARAMETERS
 from ..simulate.resonance import Ranges, resonance_map
 
@@ -64,6 +65,8 @@ def rows(scan: xr.Dataset, options: Options) -> Rows:
         warnings.warn(f"{found.name}: {OTHER_WAY}", stacklevel=2)
     faults = resonance.faults_of(values)
     kept = {"spectra": values, "frequency": np.broadcast_to(found.frequency, values.shape)}
+    if options["neighbours"]:
+        kept["neighbours"] = neighbours_of(found.dims, tuple(scan.sizes[d] for d in found.dims))
     units = {"amplitude": found.unit, "amplitude_std": found.unit, "noise": found.unit}
     if _grid(options) or not np.iscomplexobj(values):
         return Rows(np.zeros((len(values), 2, resonance_numbers.BINS), np.float32), found.dims, faults, kept, units)
@@ -110,10 +113,13 @@ def answer(rows: Rows, output: np.ndarray | None, options: Options) -> dict[str,
     if output is not None and np.iscomplexobj(spectra):
         line = resonance_numbers.resonance_of(output, rows.kept["size"], frequency)
         start = np.stack([line["resonance"], line["quality"]], axis=1)
-    found = resonance.fit_spectra(
-        spectra, frequency, quality=_quality(options), background=options["background"], start=start,
+    fit = partial(
+        resonance.fit_spectra, spectra, frequency, quality=_quality(options), background=options["background"],
         estimate=options["estimate"],
     )  # fmt: skip
+    found = fit(start=start)
+    if options["neighbours"]:
+        found = fit(start=start, near=resonance.expected(found, rows.kept["neighbours"]))
     sign = -1 if options["conjugate"] else 1
     return {name: found[column] * (sign if column == "phase" else 1) for name, (column, _) in GIVES.items()}
 
@@ -216,6 +222,7 @@ RECIPE = Recipe(
         "estimate": "best",  # or "likelihood", "posterior": see measure.resonance.fit_spectra
         "quality_low": None,  # quality factors to look in, where they are known
         "quality_high": None,
+        "neighbours": False,  # whether pixels around a weak one say where to look
         "conjugate": False,  # for instruments that count time the other way
         "examples": 300,
         "epochs": 60,
