@@ -22,10 +22,10 @@ from ..measure import resonance, resonance_baselines, resonance_numbers
 from ..measure.resonance_errors import bounds_of, covered, difference, over_bound, root_mean_square
 from ..measure.spectra import AXIS, neighbours_of, spectra_of
 from ..physics.oscillator import PARAMETERS
-from ..simulate.resonance import Ranges, resonance_map
+from ..simulate.resonance import Ranges, spectra
 
 STARTS = ("grid", "glance", "formula")
-SIDE = 12  # pixels of a simulated map
+TOGETHER = 144  # simulated spectra of one example
 TRUTHS = ("amplitude", "resonance", "quality_factor", "phase", "noise")
 OTHER_WAY = "these spectra run round the other way, as of an instrument that counts e^{+iωt}; set conjugate=true"
 GIVES = {
@@ -37,24 +37,22 @@ GIVES = {
 
 
 def example(rng: np.random.Generator, options: Options) -> Example:
-    """A map of two domains with spectra of 80 frequencies, at some signal-to-noise between 1 and 100."""
+    """Spectra of 80 frequencies at some signal-to-noise between 1 and 100 each."""
     ranges = Ranges(snr=(1.0, 100.0))
-    seen, truth = resonance_map(rng, (SIDE, SIDE), ranges)
-    flat = {("quality_factor" if k == "quality" else k): v.ravel() for k, v in truth.items() if k != "two_modes"}
-    flat |= bounds_of(flat, ranges.frequency)
-    return Example(_scan(seen, ranges.frequency), flat, f"map {rng.integers(2**62)}")
+    seen, truth = spectra(rng, TOGETHER, ranges)
+    known = {("quality_factor" if k == "quality" else k): v for k, v in truth.items() if k != "two_modes"}
+    known |= bounds_of(known, ranges.frequency)
+    return Example(_scan(seen, ranges.frequency), known, f"spectra {rng.integers(2**62)}")
 
 
 def _scan(spectra: np.ndarray, frequency: np.ndarray, name: str = "simulated spectra", unit: str = "V") -> xr.Dataset:
-    """(y, x, f) or (n, f), complex or real."""
-    dims = ("y", "x", AXIS) if spectra.ndim == 3 else ("site", AXIS)
-    sizes = dict(zip(dims, spectra.shape, strict=True))
-    axes = {d: Axis.regular(n, 1e-8) if d in "yx" else Axis(np.arange(float(n)), "1") for d, n in sizes.items()}
+    """(n, f), complex or real."""
+    dims, axes = ("site", AXIS), {"site": Axis(np.arange(float(len(spectra))), "1"), AXIS: Axis(frequency, "Hz")}
     parts = [("response_real", spectra.real), ("response_imag", spectra.imag)]
     if not np.iscomplexobj(spectra):
         parts = [("amplitude", spectra)]
     channels = tuple(Channel(n, v, unit, n, dims) for n, v in parts)
-    return from_grid(Grid(name, channels, {**axes, AXIS: Axis(frequency, "Hz")}), format="simulated")
+    return from_grid(Grid(name, channels, axes), format="simulated")
 
 
 def rows(scan: xr.Dataset, options: Options) -> Rows:
@@ -224,8 +222,8 @@ RECIPE = Recipe(
         "quality_high": None,
         "neighbours": False,  # whether pixels around a weak one say where to look
         "conjugate": False,  # for instruments that count time the other way
-        "examples": 300,
-        "epochs": 60,
+        "examples": 200,
+        "epochs": 40,
         "batch": 256,
         "lr": 2e-3,
         "schedule": "cosine",
