@@ -70,9 +70,9 @@ def coverage() -> None:
 @styled
 def trace_figure(model: Model):
     """A current with its states and levels, and how long it stayed in each."""
-    drawn = (telegraph(np.random.default_rng(s), kind="current", junk="", frames=8000, snr=4) for s in range(100))
+    drawn = (telegraph(np.random.default_rng(s), kind="current", junk="", frames=1600, snr=4) for s in range(100))
     t = next(t for t in drawn if len(t.level) == 2 and t.rate.max() * t.frame_time < 0.1)
-    axes = {"site": Axis(np.zeros(1), "1"), "time": Axis.regular(8000, t.frame_time, "s")}
+    axes = {"site": Axis(np.zeros(1), "1"), "time": Axis.regular(1600, t.frame_time, "s")}
     answer = model.predict(from_grid(Grid("", (Channel("current", t.trace, "A", "I", ("site", "time")),), axes)))
     state, level = answer["state"].values[0], answer["level"].values[0]
     figure = new_figure(4.2, 7)
