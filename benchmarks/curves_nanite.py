@@ -5,7 +5,8 @@
 curves.npz: `height` and `deflection` (n, samples) in metres, approaches from far away to deepest, padded with NaN;
 `spring_constant` (n,) N/m; `tip` (n,) radius in metres, or half opening angle in degrees where `model` is hertz_cone;
 `poisson`; `model`, one of nanite's model keys; `methods`, nanite's ways to a first contact point.
-answers.npz, each (methods, n): `first`, the piezo height at the first contact point (m); `contact`, the same after the
+`documented`, the seconds of nanite's documented call `rate_quality()`, which learns its regressor anew for each curve;
+the ratings here share one. answers.npz, each (methods, n): `first`, the piezo height at the first contact point (m); `contact`, the same after the
 fit; `modulus` (Pa); `rating` 0 to 10, -1 where refused; `seconds_first`, `seconds_fit`, `seconds_rating`. NaN where
 nanite raised an error, which is counted in `errors`.
 Nothing of sharptip is imported here, and this file by nothing of sharptip.
@@ -20,6 +21,7 @@ from nanite.indent import Indentation
 from nanite.rate import get_rater
 
 warnings.simplefilter("ignore")
+SLOW = 5  # curves on which the slow call is timed
 STEPS = ["compute_tip_position", "correct_force_offset", "correct_tip_offset"]  # the ones its documentation rates with
 
 
@@ -57,7 +59,7 @@ def main() -> None:
     raw = np.load(sys.argv[1])
     methods = [str(m) for m in raw["methods"]]
     settings = {"model": str(raw["model"]), "poisson": float(raw["poisson"]), "rater": get_rater("Extra Trees")}
-    answers = np.full((7, len(methods), len(raw["height"])), np.nan)
+    documented, answers = [], np.full((7, len(methods), len(raw["height"])), np.nan)
     errors: dict[str, int] = {}
     for m, method in enumerate(methods):
         for i, (h, d) in enumerate(zip(raw["height"], raw["deflection"], strict=True)):
@@ -66,12 +68,17 @@ def main() -> None:
             try:
                 curve = curve_of(h[own], d[own], k, i)
                 answers[:, m, i] = one(curve, (h[own], d[own], k), float(raw["tip"][i]), {**settings, "method": method})
+                if m == 0 and i < SLOW:
+                    start = time.perf_counter()
+                    curve.rate_quality()
+                    documented.append(time.perf_counter() - start)
             except Exception as error:  # somebody else's program: whatever it raises is its answer, and is counted
                 key = f"{method}: {type(error).__name__}: {str(error)[:60]}"
                 errors[key] = errors.get(key, 0) + 1
         print(f"{method}: {np.nanmean(answers[4:, m].sum(axis=0)):.3f} s a curve", file=sys.stderr, flush=True)
     names = ("first", "contact", "modulus", "rating", "seconds_first", "seconds_fit", "seconds_rating")
-    np.savez(sys.argv[2], errors=np.array([f"{n}x {k}" for k, n in errors.items()], dtype=str), **dict(zip(names, answers)))
+    told = np.array([f"{n}x {k}" for k, n in errors.items()], dtype=str)
+    np.savez(sys.argv[2], documented=documented, errors=told, **dict(zip(names, answers, strict=True)))
 
 
 if __name__ == "__main__":

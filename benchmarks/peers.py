@@ -19,6 +19,7 @@ PEERS = ROOT / ".peers"
 
 REQUIREMENTS: dict[str, list[str]] = {
     "topostats": ["topostats==2.4.2"],
+    "nanite": ["nanite==4.2.3", "afmformats==0.18.7"],
     "bglib": ["numpy==2.2.6", "scipy==1.15.3"],
     "keras": ["keras==3.15.0", "tensorflow-cpu==2.21.0", "numpy==2.4.6"],
 }

@@ -494,6 +494,9 @@ def predict(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for answers that are scans (as zarr).")
     ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE, such as the channel to look at. Repeatable.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """What a model says of scans. A file that cannot be judged is named and stops nothing."""
@@ -501,6 +504,7 @@ def predict(
     from ..core.scan import label
 
     loaded = _model_named(model)
+    loaded = loaded.asking(**_options(option, loaded.options)) if option else loaded
     port = loaded.recipe.eats[0]
     rows, failed = [], 0
     for file in files:
