@@ -41,8 +41,9 @@ def main(folder: Path) -> None:
         io.write(scan, file)
         done = fit_file(file, Path(work) / "out", tip)
         print(done.told())
-        for name, figure in figures_of(done.fitted[0], done.curve).items():
-            path = save(figure, folder / f"fit_{name}.png")
+        figures = figures_of(done.fitted[0], done.curve)
+        for name in ("curve", "maps"):
+            path = save(figures[name], folder / f"fit_{name}.png")
             Image.open(path).convert("P", palette=Image.Palette.ADAPTIVE, colors=64).save(path, optimize=True)
 
 
