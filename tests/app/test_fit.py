@@ -28,6 +28,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: object, code: int = 0) -> s
 def _argv(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", sys.argv)
     monkeypatch.setattr("warnings.showwarning", warnings.showwarning)
+    monkeypatch.setattr("sharptip.curves.tip.RATER", "a recipe that does not ship")
 
 
 def test_fit_for_programs(tmp_path: Path) -> None:
