@@ -5,9 +5,9 @@
     python benchmarks/curves.py --peers --experts FILE.npz        # and against contacts that experts clicked
     … --ratings FOLDER      # also rates by the model learned on ratings of the layout of ts_zef18
 
-One thread each. Ours is timed on whole files, from the scan to the answer; nanite on one curve after the other without
-its start and its reading of files, first contact, fit and rating apart. Its rating shares one learned regressor here; the
-call that its documentation shows learns it anew for every curve, and is timed apart.
+One thread each, in seconds of processor. Ours is timed on whole files, from the scan to the answer; nanite on one curve
+after the other without its start and its reading of files. Its rating shares one learned regressor here; the call that
+its documentation shows learns it anew for every curve, and is timed apart.
 """
 
 from __future__ import annotations
@@ -87,9 +87,9 @@ def errors(truth: dict[str, np.ndarray], contact: np.ndarray | None, modulus: np
 def timed(scans: list[Any], action: Callable[[Any], Any]) -> tuple[list[Any], float]:
     """(answers, seconds a curve), after one call that warms up."""
     action(scans[0])
-    start = time.perf_counter()
+    start = time.process_time()
     said = [action(scan) for scan in scans]
-    return said, (time.perf_counter() - start) / sum(s.sizes["curve"] for s in scans)
+    return said, (time.process_time() - start) / sum(s.sizes["curve"] for s in scans)
 
 
 def ours(data: list[tuple[Any, dict[str, np.ndarray]]], raters: dict[str, Model]) -> list[Row]:

@@ -31,7 +31,7 @@ NAMES = tuple(FEATURES)
 
 def example(rng: np.random.Generator, options: Options) -> Example:
     """A session of simulated curves with the rating that the simulator gives them."""
-    drawn = force_curves(rng, 16, samples=int(rng.integers(600, 2000)))
+    drawn = force_curves(rng, options["curves"], samples=int(rng.integers(600, 2000)))
     return Example(drawn.scan, {"rating": drawn.truth["rating"]}, f"session {rng.integers(2**62)}")
 
 
@@ -155,6 +155,6 @@ RECIPE = Recipe(
         Claim("mse", 1.0, PAPER, "below this, of ts_zef18 by extra trees"),
         Claim("accuracy", 0.87, PAPER, "above this, good against poor; the cut is not said"),
     ),
-    options={"learner": "all", "spring_constant": None, "sensitivity": None, "examples": 60},
+    options={"learner": "all", "spring_constant": None, "sensitivity": None, "curves": 16, "examples": 60},
     noun="curves",
 )

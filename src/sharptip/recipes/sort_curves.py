@@ -32,7 +32,7 @@ SURE = 1e-6  # probabilities nearer to 0 or 1 are counted as this
 
 def example(rng: np.random.Generator, options: Options) -> Example:
     """A patient, healthy or sick, whose cells differ in their coat."""
-    drawn = patient(rng, bool(rng.random() < 0.5), cells=3, curves=8)
+    drawn = patient(rng, bool(rng.random() < 0.5), cells=options["cells"], curves=options["curves"])
     return Example(drawn.scan, dict(drawn.truth), str(drawn.truth["patient"][0]))
 
 
@@ -177,7 +177,7 @@ RECIPE = Recipe(
     labelled=labelled,
     options={
         "learner": "convolutional", "part": "approach", "against": "indentation", "accepted": True,
-        "spring_constant": None, "sensitivity": None,
+        "spring_constant": None, "sensitivity": None, "cells": 3, "curves": 8,
         "examples": 60, "epochs": 40, "batch": 64, "lr": 1e-3, "dropout": 0.3, "weight_decay": 1e-2, "schedule": "cosine",
     },
     noun="curves",

@@ -36,6 +36,7 @@ class Clinic:
     spring_constant: float = 0.06  # N/m
     largest: tuple[float, float] = (1.5e-9, 3e-9)  # N, at which an approach is turned
     noise: float = 0.5e-9  # m of deflection
+    tilt: float = 2e-3  # m of deflection per m of way
     samples: int = 600
     way: float = 5e-6  # m, of each approach
 
@@ -82,7 +83,7 @@ def _approaches(
     come -= come[:, :1]
     at = come[:, -1:] - about.way * np.linspace(1, 0, about.samples)
     force = np.stack([np.interp(*row, left=0.0) for row in zip(at, come, f, strict=True)])
-    tilt = rng.normal(0, 2e-3, (len(f), 1)) * (at - at[:, :1])
+    tilt = rng.normal(0, about.tilt, (len(f), 1)) * (at - at[:, :1])
     deflection = force / about.spring_constant + tilt + rng.normal(0, about.noise, at.shape)
     return -at + rng.normal(0, 2e-6, (len(f), 1)), deflection + rng.normal(0, 20e-9, (len(f), 1))
 
