@@ -85,6 +85,9 @@ def test_a_gain_of_the_force_changes_no_rating():
     stiffer = scan.copy(deep=True)
     stiffer["spring_constant"].values[:] *= 3
     assert np.allclose(model.predict(scan)["rating"], model.predict(stiffer)["rating"])
+    lost = model.predict(scan.isel(sample=slice(0, 1)))
+    assert np.isnan(lost["rating"]).all()
+    assert "1 finite sample" in lost.attrs["faults"]
 
 
 @pytest.mark.slow

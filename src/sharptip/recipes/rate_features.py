@@ -24,7 +24,7 @@ from ..simulate.force_curves import force_curves
 
 HEIGHT = Port("height", "m", ("sample",))
 MISSING = 5.0  # in the place of a feature that cannot be computed: beyond nearly all that can
-CUTS = (3.5, 4.5, 5.5, 6.5)  # between poor and good; the paper does not say its own
+CUTS = (3.5, 5.5, 6.5)  # between poor and good, beside 4.5; the paper does not say its own
 PAPER = "Müller et al. 2019, BMC Bioinformatics 20, 465"
 NAMES = tuple(FEATURES)
 
@@ -44,7 +44,8 @@ def rows(scan: xr.Dataset, options: Options) -> Rows:
         found = {name: table[:, given.index(name)] for name in NAMES if name in given}
         table = np.column_stack([found.get(name, np.full(len(table), np.nan)) for name in NAMES])
     else:
-        needed(scan, HEIGHT, "rate_features")
+            if not {"height_sensor", "separation"} & set(map(str, scan.data_vars)) or "height" in scan:
+            needed(scan, HEIGHT, "rate_features")
         table, faults = features_of(scan, options)
     sound = np.array([not f for f in faults], bool)
     numbers = np.where(np.isfinite(table), table, MISSING) * sound[:, None]

@@ -59,7 +59,8 @@ def rows(scan: xr.Dataset, options: Options) -> Rows:
     """Shapes of the approach, of the retract on the approach's scale, or of both as two channels."""
     if options["part"] not in PARTS:
         raise ModelError(f"part is {options['part']!r}; it is {', '.join(PARTS)}")
-    needed(scan, HEIGHT, "sort_curves")
+    if not {"height_sensor", "separation"} & set(map(str, scan.data_vars)) or "height" in scan:
+        needed(scan, HEIGHT, "sort_curves")
     given = {k: options[k] for k in ("spring_constant", "sensitivity")}
     approach = approach_of(scan, **given)
     retract = None if options["part"] == "approach" else approach_of(scan, segment="retract", **given)
