@@ -10,6 +10,7 @@ after the other without its start and its reading of files. Its rating shares on
 its documentation shows learns it anew for every curve, and is timed apart.
 """
 
+# ruff: noqa: E402 - the number of threads is settled before numpy is imported
 from __future__ import annotations
 
 import os
@@ -50,7 +51,7 @@ def simulated(n: int, seed: int = 0) -> list[tuple[Any, dict[str, np.ndarray]]]:
     out: list[tuple[Any, dict[str, np.ndarray]]] = []
     rng = np.random.default_rng(seed)
     while sum(len(t["contact"]) for _, t in out) < n:
-        drawn = force_curves(rng, 16, per_session=16, faulty=0.0, setting="cell, bead", samples=1000)
+        drawn = force_curves(rng, 64, per_session=64, faulty=0.0, setting="cell, bead", samples=1500)
         if drawn.truth["law"][0] == "paraboloid":
             drawn.scan.attrs.update(law="paraboloid", radius=float(drawn.record["radius"][0]), poisson=0.5)
             out.append((drawn.scan, drawn.truth))
@@ -107,7 +108,12 @@ def ours(data: list[tuple[Any, dict[str, np.ndarray]]], raters: dict[str, Model]
     for name, model in raters.items():
         said, seconds[name] = timed(scans, model.predict)
         rating = np.concatenate([a["rating"].values for a in said])
-        row = {"who": f"sharptip, {name}", "ms": seconds[name] * 1e3, "rating": float(np.nanmean(rating)), "ratings": rating}
+        row = {
+            "who": f"sharptip, {name}",
+            "ms": seconds[name] * 1e3,
+            "rating": float(np.nanmean(rating)),
+            "ratings": rating,
+        }
         if "contact" in said[0]:
             row |= errors(truth, np.concatenate([a["contact"].values for a in said]), None)
         together = {"who": f"sharptip, fit_curves and {name}", "ms": (seconds["fit"] + seconds[name]) * 1e3}
@@ -123,7 +129,9 @@ def nanite(data: list[tuple[Any, dict[str, np.ndarray]]], python: Path, folder: 
     parts = [approach_of(scan) for scan, _ in data]
     most = max(p.height.shape[1] for p in parts)
     for name in ("height", "deflection"):
-        wide = [np.pad(getattr(p, name), ((0, 0), (0, most - p.height.shape[1])), constant_values=np.nan) for p in parts]
+        wide = [
+            np.pad(getattr(p, name), ((0, 0), (0, most - p.height.shape[1])), constant_values=np.nan) for p in parts
+        ]
         raw[name] = np.concatenate(wide)
     raw["spring_constant"] = np.concatenate([p.spring_constant for p in parts])
     tips = [np.degrees(s.attrs["half_angle"]) if law == "cone" else s.attrs["radius"] for s, _ in data]
@@ -184,7 +192,9 @@ def main() -> None:
     parser.add_argument("--curves", type=int, default=320, help="of each set")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
-    machine = next((x.split(":")[1].strip() for x in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in x), "")
+    machine = next(
+        (x.split(":")[1].strip() for x in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in x), ""
+    )
     print(f"{machine or platform.processor()}, one thread, Python {platform.python_version()}")
     raters = {}
     if chosen.ratings:
@@ -194,7 +204,9 @@ def main() -> None:
     python = make("nanite") if chosen.peers else None
     out = [compared("simulated beads on cells", simulated(chosen.curves), raters, python)]
     if chosen.experts:
-        out.append(compared("experts' contacts on living cells", experts(chosen.experts, chosen.curves), raters, python))
+        out.append(
+            compared("experts' contacts on living cells", experts(chosen.experts, chosen.curves), raters, python)
+        )
     if chosen.json:
         json.dump({"machine": machine, "sets": out}, sys.stdout)
 

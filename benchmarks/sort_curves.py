@@ -58,7 +58,9 @@ def told(title: str, table: dict[str, np.ndarray], levels: tuple[str, ...]) -> A
     known = learned(table["score"], table["sick"], [table[level] for level in levels])
     outer, sick = np.unique(table[levels[0]], return_index=True)
     truth = table["sick"][sick]
-    print(f"\n{title}: {len(table['score'])} curves, {len(outer)} {levels[0]}s ({int(truth.sum())} of the second class)")
+    print(
+        f"\n{title}: {len(table['score'])} curves, {len(outer)} {levels[0]}s ({int(truth.sum())} of the second class)"
+    )
     print(f"  AUROC of curves {auroc(table['sick'], table['score']):.3f}")
     for level in levels:
         names, index = np.unique(table[level], return_inverse=True)
@@ -70,7 +72,9 @@ def told(title: str, table: dict[str, np.ndarray], levels: tuple[str, ...]) -> A
     alone, placed = curves_needed(WRONG, known)
     one = [1] * (len(levels) - 1)
     floor = error(known, [1, *one, 10**6])
-    print(f"  curves for fewer than {WRONG:g} wrong: {alone} if independent; from one {levels[-1]}: {placed or 'none suffices'}")
+    print(
+        f"  curves for fewer than {WRONG:g} wrong: {alone} if independent; from one {levels[-1]}: {placed or 'none suffices'}"
+    )
     print(f"  wrong with any number of curves of one {levels[-1]}: {floor:.3f}")
     return known
 
@@ -104,14 +108,16 @@ def draw(axes: Any, known: Any, title: str, levels: tuple[str, ...]) -> None:
         axes.plot(NUMBERS, [error(known, [1, n]) for n in NUMBERS], label=f"all of one {levels[0]}")
         for m in (3, 10):
             few = NUMBERS[NUMBERS >= m]
-            axes.plot(few, [error(known, [m, max(1, n // m)]) for n in few], label=f"spread over {m} {levels[0]}s")
+            axes.plot(few, [error(known, [m, n / m]) for n in few], label=f"spread over {m} {levels[0]}s")
     else:
         for cells in (1, 3, 10):
             few = NUMBERS[NUMBERS >= cells]
-            each = [error(known, [1, cells, *ones[2:], max(1, n // cells)]) for n in few]
+            each = [error(known, [1, cells, *ones[2:], n / cells]) for n in few]
             axes.plot(few, each, label=f"spread over {cells} {levels[1]}{'s' if cells > 1 else ''} of a {levels[0]}")
     axes.axhline(WRONG, color="0.6", lw=0.8)
-    axes.set(xscale="log", yscale="log", ylim=(1e-4, 0.5), xlabel="curves", ylabel="share of wrong verdicts", title=title)
+    axes.set(
+        xscale="log", yscale="log", ylim=(1e-4, 0.5), xlabel="curves", ylabel="share of wrong verdicts", title=title
+    )
     axes.legend(frameon=False, fontsize=8)
 
 
@@ -123,7 +129,9 @@ def main() -> None:
     parser.add_argument("--patients", type=int, default=40)
     parser.add_argument("--set", type=int, default=40, dest="epochs", help="epochs of each training")
     chosen = parser.parse_args()
-    figure, axes = plt.subplots(1, 2 if chosen.experts else 1, figsize=(9.6 if chosen.experts else 5, 3.8), squeeze=False)
+    figure, axes = plt.subplots(
+        1, 2 if chosen.experts else 1, figsize=(9.6 if chosen.experts else 5, 3.8), squeeze=False
+    )
     levels: tuple[str, ...] = ("patient", "cell")
     table = scores(people(chosen.patients, 1), {"epochs": chosen.epochs})
     draw(axes[0, 0], told("simulated patients", table, levels), "simulated patients", levels)

@@ -23,7 +23,9 @@ def drawn(rng, patients, cells, curves, distance=1.0, spread=(0.6, 0.4, 1.0)):
     n = cells * curves
     sick = np.repeat(np.arange(patients) % 2, n)
     patient, cell = np.repeat(np.arange(patients), n), np.repeat(np.arange(patients * cells), curves)
-    effects = [rng.normal(0, s, g.max() + 1)[g] for s, g in zip(spread, (patient, cell, np.arange(len(cell))), strict=True)]
+    effects = [
+        rng.normal(0, s, g.max() + 1)[g] for s, g in zip(spread, (patient, cell, np.arange(len(cell))), strict=True)
+    ]
     return distance * (sick - 0.5) + sum(effects), sick, [np.char.add("p", patient.astype(str)), cell]
 
 
@@ -35,7 +37,11 @@ def test_the_likelihood_is_that_of_the_full_covariance():
     x = np.stack([sick == 0, sick == 1], 1).astype(float)
 
     def full(v):
-        s = v[0] * (levels[0][:, None] == levels[0]) + v[1] * (levels[1][:, None] == levels[1]) + v[2] * np.eye(len(score))
+        s = (
+            v[0] * (levels[0][:, None] == levels[0])
+            + v[1] * (levels[1][:, None] == levels[1])
+            + v[2] * np.eye(len(score))
+        )
         inverse = np.linalg.inv(s)
         a = x.T @ inverse @ x
         r = score - x @ np.linalg.solve(a, x.T @ inverse @ score)

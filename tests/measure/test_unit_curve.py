@@ -10,7 +10,9 @@ from sharptip.measure.approach import Approach
 from sharptip.measure.unit_curve import unit_curves
 
 
-def approach(modulus: float = 1e3, *, exponent: float = 1.5, noise: float = 0.0, unit: str = "m", n: int = 4) -> Approach:
+def approach(
+    modulus: float = 1e3, *, exponent: float = 1.5, noise: float = 0.0, unit: str = "m", n: int = 4
+) -> Approach:
     """Power laws without noise, 1000 samples, 5 µm."""
     k, delta = 0.05, np.linspace(0, 2e-6, 4000)
     f = 2.8e-12 * modulus * (delta / 1e-6) ** exponent
@@ -38,7 +40,9 @@ def test_gain_changes_nothing():
     volts = Approach(a.height, a.deflection * 1e7, "V", a.spring_constant, a.length, a.faults)
     by_height = [unit_curves(x, against="height").shares for x in (a, volts)]
     assert np.allclose(by_height[0], by_height[1], atol=1e-9)
-    moved = Approach(a.height + 3e-6, a.deflection + 50e-9 + 1e-3 * a.height, "m", a.spring_constant, a.length, a.faults)
+    moved = Approach(
+        a.height + 3e-6, a.deflection + 50e-9 + 1e-3 * a.height, "m", a.spring_constant, a.length, a.faults
+    )
     assert np.allclose(unit_curves(moved, against="height").shares, by_height[0], atol=1e-6)  # offset and tilt
 
 
@@ -47,7 +51,9 @@ def test_what_has_no_shape_says_so_and_spoils_no_other():
     d = a.deflection.copy()
     d[1] = 1e-10 * np.random.default_rng(1).standard_normal(1000)  # nothing touched
     d[2, 10:], h = np.nan, a.height.copy()
-    found = unit_curves(Approach(h, d, "m", a.spring_constant, np.array([1000, 1000, 10, 1000]), ("", "", "", "no way")))
+    found = unit_curves(
+        Approach(h, d, "m", a.spring_constant, np.array([1000, 1000, 10, 1000]), ("", "", "", "no way"))
+    )
     assert found.faults[0] == ""
     assert all(found.faults[1:])
     assert found.faults[3] == "no way"

@@ -59,7 +59,9 @@ def test_no_patient_is_on_both_sides():
     groups = [e.group for e in found]
     for train, test in folds(groups, [""] * len(groups), 4, np.random.default_rng(0)):
         apart(groups, train, test)  # raises where one is
-        assert not {str(found[i].truth["patient"][0]) for i in train} & {str(found[i].truth["patient"][0]) for i in test}
+        assert not {str(found[i].truth["patient"][0]) for i in train} & {
+            str(found[i].truth["patient"][0]) for i in test
+        }
     with pytest.raises(StudyError, match="both sides"):
         apart(groups, [0], [1])
 

@@ -10,7 +10,9 @@ from sharptip.simulate.patients import Clinic, patient
 
 
 def several(sick: bool, n: int = 30, **about):
-    return [patient(np.random.default_rng([7, i, sick]), sick, cells=3, curves=4, clinic=Clinic(**about)) for i in range(n)]
+    return [
+        patient(np.random.default_rng([7, i, sick]), sick, cells=3, curves=4, clinic=Clinic(**about)) for i in range(n)
+    ]
 
 
 def test_classes_differ_in_their_coat_and_not_in_their_modulus():

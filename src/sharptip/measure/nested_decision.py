@@ -93,7 +93,7 @@ def summed(score: np.ndarray, outermost: np.ndarray) -> tuple[np.ndarray, np.nda
     return names, np.bincount(index, np.asarray(score, float))
 
 
-def error(known: Nested, counts: Sequence[int]) -> float:
+def error(known: Nested, counts: Sequence[float]) -> float:
     """Share of wrong verdicts with counts[0] outermost groups, counts[1] of the next level in each …, counts[-1] curves.
 
     counts has an entry for each variance; counts[0] is 1 for one patient.
@@ -155,7 +155,9 @@ def groups_of(score: np.ndarray, index: list[np.ndarray], inner: np.ndarray) -> 
         total = np.bincount(up, weight)
         joint = np.bincount(up, weight * mean) / total
         told += -0.5 * float(
-            np.sum((mean - joint[up]) ** 2 * weight) + np.sum(np.log(2 * np.pi * variance)) + np.sum(np.log(total / (2 * np.pi)))
+            np.sum((mean - joint[up]) ** 2 * weight)
+            + np.sum(np.log(2 * np.pi * variance))
+            + np.sum(np.log(total / (2 * np.pi)))
         )
         mean, variance, child = joint, 1 / total, index[depth]
         if depth:

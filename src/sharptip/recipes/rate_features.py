@@ -40,11 +40,13 @@ def rows(scan: xr.Dataset, options: Options) -> Rows:
     if "features" in scan:
         given = str(scan.attrs.get("features", "")).split(",")
         table = needed(scan, Port("features", "1", ("feature",)), "rate_features").values
-        faults = tuple("" if np.isfinite(row).any() else f"curve {i}: none of its features" for i, row in enumerate(table))
+        faults = tuple(
+            "" if np.isfinite(row).any() else f"curve {i}: none of its features" for i, row in enumerate(table)
+        )
         found = {name: table[:, given.index(name)] for name in NAMES if name in given}
         table = np.column_stack([found.get(name, np.full(len(table), np.nan)) for name in NAMES])
     else:
-            if not {"height_sensor", "separation"} & set(map(str, scan.data_vars)) or "height" in scan:
+        if "height" in scan or not {"height_sensor", "separation"} & set(map(str, scan.data_vars)):
             needed(scan, HEIGHT, "rate_features")
         table, faults = features_of(scan, options)
     sound = np.array([not f for f in faults], bool)
@@ -54,7 +56,7 @@ def rows(scan: xr.Dataset, options: Options) -> Rows:
 
 def features_of(scan: xr.Dataset, options: Options) -> tuple[np.ndarray, tuple[str, ...]]:
     """(n, 15) features of the approaches of a scan, by the paraboloid that fits each best, and what cannot be judged."""
-    given = {k: options.get(k) for k in ("spring_constant", "sensitivity")}
+    given: dict[str, Any] = {k: options.get(k) for k in ("spring_constant", "sensitivity")}
     approach = approach_of(scan, **given)
     position, force = approach.position, approach.deflection  # a gain of the force changes no feature
     contact, fit, level = paraboloid_fit(position, force)

@@ -43,7 +43,9 @@ def labelled(path: Path, options: Options) -> list[Example]:
         return table_of(path, classes)
     found = [e for e in curves_of(path) if e.scan.attrs.get("group") in classes]
     if {e.scan.attrs["group"] for e in found} != set(classes):
-        raise ModelError(f"{path}: does not hold both of {classes}; name two of its groups: --set 'classes=[\"A\", \"B\"]'")
+        raise ModelError(
+            f'{path}: does not hold both of {classes}; name two of its groups: --set \'classes=["A", "B"]\''
+        )
     return [_of_group(e, classes, options["accepted"]) for e in found]
 
 
@@ -59,7 +61,7 @@ def rows(scan: xr.Dataset, options: Options) -> Rows:
     """Shapes of the approach, of the retract on the approach's scale, or of both as two channels."""
     if options["part"] not in PARTS:
         raise ModelError(f"part is {options['part']!r}; it is {', '.join(PARTS)}")
-    if not {"height_sensor", "separation"} & set(map(str, scan.data_vars)) or "height" in scan:
+    if "height" in scan or not {"height_sensor", "separation"} & set(map(str, scan.data_vars)):
         needed(scan, HEIGHT, "sort_curves")
     given = {k: options[k] for k in ("spring_constant", "sensitivity")}
     approach = approach_of(scan, **given)

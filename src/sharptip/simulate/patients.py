@@ -50,7 +50,13 @@ class Patient(NamedTuple):
 
 
 def patient(
-    rng: np.random.Generator, sick: bool, *, cells: int = 5, curves: int = 8, name: str = "", clinic: Clinic | None = None
+    rng: np.random.Generator,
+    sick: bool,
+    *,
+    cells: int = 5,
+    curves: int = 8,
+    name: str = "",
+    clinic: Clinic | None = None,
 ) -> Patient:
     """One patient: `cells` cells with `curves` curves each."""
     about = clinic or Clinic()
@@ -78,7 +84,9 @@ def _approaches(
     """Height and deflection (n, samples): brush, cell and cantilever bear the same force, and their ways add up."""
     f = largest[:, None] * np.linspace(0, 1, NODES) ** 2
     stiffness = 4 / 3 * modulus[:, None] / (1 - 0.5**2) * np.sqrt(about.radius)
-    gap = brush_gap(np.maximum(f, 1e-18), length[:, None], np.full((1, 1), about.density), np.full((1, 1), about.radius))
+    gap = brush_gap(
+        np.maximum(f, 1e-18), length[:, None], np.full((1, 1), about.density), np.full((1, 1), about.radius)
+    )
     come = (length[:, None] - gap) + (f / stiffness) ** (2 / 3) + f / about.spring_constant
     come -= come[:, :1]
     at = come[:, -1:] - about.way * np.linspace(1, 0, about.samples)
