@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from peers import make
 
 from sharptip import Model
@@ -59,15 +60,20 @@ def simulated(n: int, seed: int = 0) -> list[tuple[Any, dict[str, np.ndarray]]]:
 
 
 def experts(path: Path, n: int) -> list[tuple[Any, dict[str, np.ndarray]]]:
-    """Curves that experts kept, every so many of a file, with where they saw contact; the tip is nearly a cone."""
-    out = []
+    """Curves that experts kept, some of every file, with where they saw contact; files of one tip, nearly a cone, together."""
+    tips: dict[tuple[float, float], list[tuple[Any, np.ndarray]]] = {}
     for example in curves_of(path):
         keep = (np.asarray(example.truth["accept"]) == 1) & (example.scan["length"].values >= FEWEST)
         of = np.flatnonzero(keep)[:: max(1, 2608 // n)]
         if len(of):
-            scan = example.scan.isel(curve=of)
-            scan.attrs["law"] = "cone"
-            out.append((scan, {"contact": np.asarray(example.truth["contact"])[of]}))
+            tip = example.scan.attrs["half_angle"], example.scan.attrs["spring_constant"]
+            tips.setdefault(tip, []).append((example.scan.isel(curve=of), np.asarray(example.truth["contact"])[of]))
+    out = []
+    for parts in tips.values():
+        scan = xr.concat([s for s, _ in parts], "curve", join="outer", combine_attrs="override")
+        scan = scan.assign_coords(curve=("curve", np.arange(scan.sizes["curve"]), {"units": "1"}))
+        scan.attrs["law"] = "cone"
+        out.append((scan, {"contact": np.concatenate([c for _, c in parts])}))
     return out
 
 

@@ -120,5 +120,6 @@ def test_real_curves_that_are_called_bad_are_rated_below_good_ones():
         return float(np.nanmedian(np.concatenate([model.predict(s)["rating"].values for s in scans])))
 
     good = [rated("fmt-jpk-fd_spot3-0192.jpk-force"), rated("zebrafish-head-section-gray-matter.jpk-force")]
-    bad = [rated(f"fmt-jpk-fd_single_bad_2017-01-16_{i}.jpk-force") for i in range(1, 6)]
-    assert min(good) > np.median(bad)
+    bad = [rated(f"fmt-jpk-fd_map_bad_2013-05-27_{i}.jpk-force-map") for i in (1, 2)]
+    bad.append(rated("fmt-jpk-fd_single_bad_2017-01-16_1.jpk-force"))
+    assert min(good) > max(bad) + 2
