@@ -60,7 +60,7 @@ def simulated(n: int, seed: int = 0) -> list[tuple[Any, dict[str, np.ndarray]]]:
 
 
 def experts(path: Path, n: int) -> list[tuple[Any, dict[str, np.ndarray]]]:
-    """Curves that experts kept, some of every file, with where they saw contact; files of one tip, nearly a cone, together."""
+    """Curves that experts kept, some of every file, with where they saw contact; files of one tip together."""
     tips: dict[tuple[float, float], list[tuple[Any, np.ndarray]]] = {}
     for example in curves_of(path):
         keep = (np.asarray(example.truth["accept"]) == 1) & (example.scan["length"].values >= FEWEST)

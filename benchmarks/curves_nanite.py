@@ -1,4 +1,5 @@
-"""nanite's contact points, fits and ratings of the curves in a file, run by nanite's own interpreter (benchmarks/peers.py).
+"""nanite's contact points, fits and ratings of the curves in a file, run by nanite's own interpreter
+(benchmarks/peers.py).
 
     .peers/nanite/bin/python benchmarks/curves_nanite.py curves.npz answers.npz
 
@@ -6,9 +7,9 @@ curves.npz: `height` and `deflection` (n, samples) in metres, approaches from fa
 `spring_constant` (n,) N/m; `tip` (n,) radius in metres, or half opening angle in degrees where `model` is hertz_cone;
 `poisson`; `model`, one of nanite's model keys; `methods`, nanite's ways to a first contact point.
 `documented`, the seconds of nanite's documented call `rate_quality()`, which learns its regressor anew for each curve;
-the ratings here share one. answers.npz, each (methods, n): `first`, the piezo height at the first contact point (m); `contact`, the same after the
-fit; `modulus` (Pa); `rating` 0 to 10, -1 where refused; `seconds_first`, `seconds_fit`, `seconds_rating`. NaN where
-nanite raised an error, which is counted in `errors`.
+the ratings here share one. answers.npz, each (methods, n): `first`, the piezo height at the first contact point (m);
+`contact`, the same after the fit; `modulus` (Pa); `rating` 0 to 10, -1 where refused; `seconds_first`, `seconds_fit`,
+`seconds_rating`. NaN where nanite raised an error, which is counted in `errors`.
 Nothing of sharptip is imported here, and this file by nothing of sharptip.
 """
 

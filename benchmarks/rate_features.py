@@ -1,9 +1,11 @@
-"""Ratings by features, folds dealt again and again: how much is the mean better than the published trees, and is it kinship?
+"""Ratings by features, folds dealt again and again: how much is the mean better than the published trees, and is it
+kinship?
 
     python benchmarks/rate_features.py FOLDER [--repeats 5]
 
 Nobody says which rated curves were measured together. So folds are also made of neighbourhoods: curves are dealt to 40
-clusters of alike features, and whole clusters are left out; a gain that comes from near copies on both sides is gone there.
+clusters of alike features, and whole clusters are left out; a gain that comes from near copies on both sides is gone
+there.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ def main() -> None:
     closest = near < np.quantile(near, 0.05)
     print(f"{len(y)} curves, {len(np.unique(x, axis=0))} different rows; nearest pair {near.min():.2f} apart, median "
           f"{np.median(near):.2f}; rating of the closest twentieth and of their neighbour differ by "
-          f"{np.mean((y - y[which])[closest] ** 2):.2f} in mean square, of all by {np.mean((y - y[which]) ** 2):.2f}")  # fmt: skip
+          f"{np.mean((y - y[which])[closest] ** 2):.2f} in mean square, of all by "
+          f"{np.mean((y - y[which]) ** 2):.2f}")  # fmt: skip
     clusters = KMeans(40, n_init=3, random_state=0).fit_predict(alike)
     for title, dealt in (("random folds", None), ("whole neighbourhoods left out", clusters)):
         squares: dict[str, list[float]] = {}

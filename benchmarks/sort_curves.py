@@ -2,7 +2,8 @@
 
     python benchmarks/sort_curves.py --figure docs/figures/sort_curves.png [--experts FILE.npz] [--patients 40]
 
-Scores are log-odds of a model that never saw the patient (or the map); `measure.nested_decision` learns their variances.
+Scores are log-odds of a model that never saw the patient (or the map); `measure.nested_decision` learns their
+variances.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ def told(title: str, table: dict[str, np.ndarray], levels: tuple[str, ...]) -> A
     one = [1] * (len(levels) - 1)
     floor = error(known, [1, *one, 10**6])
     print(
-        f"  curves for fewer than {WRONG:g} wrong: {alone} if independent; from one {levels[-1]}: {placed or 'none suffices'}"
+        f"  curves for fewer than {WRONG:g} wrong: {alone} if independent; "
+        f"from one {levels[-1]}: {placed or 'none suffices'}"
     )
     print(f"  wrong with any number of curves of one {levels[-1]}: {floor:.3f}")
     return known
@@ -107,11 +109,11 @@ def draw(axes: Any, known: Any, title: str, levels: tuple[str, ...]) -> None:
     if len(levels) == 1:
         axes.plot(NUMBERS, [error(known, [1, n]) for n in NUMBERS], label=f"all of one {levels[0]}")
         for m in (3, 10):
-            few = NUMBERS[NUMBERS >= m]
+            few = NUMBERS[m <= NUMBERS]
             axes.plot(few, [error(known, [m, n / m]) for n in few], label=f"spread over {m} {levels[0]}s")
     else:
         for cells in (1, 3, 10):
-            few = NUMBERS[NUMBERS >= cells]
+            few = NUMBERS[cells <= NUMBERS]
             each = [error(known, [1, cells, *ones[2:], n / cells]) for n in few]
             axes.plot(few, each, label=f"spread over {cells} {levels[1]}{'s' if cells > 1 else ''} of a {levels[0]}")
     axes.axhline(WRONG, color="0.6", lw=0.8)

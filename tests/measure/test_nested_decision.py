@@ -1,4 +1,4 @@
-"""Verdicts over curve, cell and patient: the likelihood against a full covariance, and whether probabilities come true."""
+"""Verdicts over curve, cell and patient: the likelihood, and whether probabilities come true."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_the_paraboloid_is_found_to_its_last_digits():
     position = np.tile(np.linspace(3e-6, -1.2e-6, 900), (3, 1))
     contact = np.array([0.0, 4e-7, -3e-7])
     force = np.array([[1.0], [20.0], [1e-3]]) * np.maximum(contact[:, None] - position, 0) ** 1.5 + 2e-12
-    found, fit, level = paraboloid_fit(position, force)
+    found, fit, _ = paraboloid_fit(position, force)
     assert found == pytest.approx(contact, abs=1e-9)
     assert (np.abs(fit - force).max(axis=1) < 1e-3 * np.ptp(force, axis=1)).all()
     lost = position.copy()

@@ -55,7 +55,7 @@ def rows(scan: xr.Dataset, options: Options) -> Rows:
 
 
 def features_of(scan: xr.Dataset, options: Options) -> tuple[np.ndarray, tuple[str, ...]]:
-    """(n, 15) features of the approaches of a scan, by the paraboloid that fits each best, and what cannot be judged."""
+    """(n, 15) features of the approaches of a scan, by the paraboloid that fits each best, and their faults."""
     given: dict[str, Any] = {k: options.get(k) for k in ("spring_constant", "sensitivity")}
     approach = approach_of(scan, **given)
     position, force = approach.position, approach.deflection  # a gain of the force changes no feature

@@ -37,7 +37,7 @@ def example(rng: np.random.Generator, options: Options) -> Example:
 
 
 def labelled(path: Path, options: Options) -> list[Example]:
-    """A table of files (.csv: file, label, patient, cell), or curves in one archive (.npz) whose files have a `group`."""
+    """A table of files (.csv: file, label, patient, cell), or an archive (.npz) whose files have a `group`."""
     classes = [str(c) for c in options["classes"]]
     if Path(path).suffix == ".csv":
         return table_of(path, classes)
@@ -181,7 +181,8 @@ RECIPE = Recipe(
     options={
         "learner": "convolutional", "part": "approach", "against": "indentation", "accepted": True,
         "spring_constant": None, "sensitivity": None, "cells": 3, "curves": 8,
-        "examples": 60, "epochs": 40, "batch": 64, "lr": 1e-3, "dropout": 0.3, "weight_decay": 1e-2, "schedule": "cosine",
+        "examples": 60, "epochs": 40, "batch": 64, "lr": 1e-3, "schedule": "cosine", "dropout": 0.3,
+        "weight_decay": 1e-2,
     },
     noun="curves",
 )  # fmt: skip

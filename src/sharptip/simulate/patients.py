@@ -1,8 +1,9 @@
 """Force curves of cells of patients, healthy or sick, that differ in the coat of their cells and not in their modulus.
 
 A bead presses a cell that is an elastic half-space under a brush (Iyer et al., Nat. Nanotechnol. 4, 389 (2009), found
-brushes of normal and of cancerous cervical cells to differ). The length of the brush differs between the classes, and also
-from patient to patient, cell to cell and curve to curve; the modulus varies in the same three levels, alike in both.
+brushes of normal and of cancerous cervical cells to differ). The length of the brush differs between the classes, and
+also from patient to patient, cell to cell and curve to curve; the modulus varies in the same three levels, alike in
+both.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Clinic:
 
 
 class Patient(NamedTuple):
-    """Curves of one patient: scan (curve, sample); truth with `sick` 0/1, `cell`, `patient`; record of what was drawn."""
+    """Curves of one patient: scan (curve, sample); truth `sick` 0/1, `cell`, `patient`; record of what was drawn."""
 
     scan: xr.Dataset
     truth: dict[str, np.ndarray]
