@@ -7,8 +7,8 @@ python benchmarks/resonance.py --figures docs/figures --json
 
 Every method is given the same arrays: 80 frequencies over 1.25 to 1.39 MHz, resonances in the inner 80 % of it, Q
 flat in log from 30 to 300, SNR = peak height over the r.m.s. of the complex noise. What is printed is the root mean
-square error of each parameter over the root mean square of the bound: 1 is what no unbiased estimate can beat. Times are
-of one processor, without the making of the spectra.
+square error of each parameter over the root mean square of the bound: 1 is what no unbiased estimate can beat. Times
+are of one processor.
 """
 
 from __future__ import annotations

@@ -20,11 +20,13 @@ import numpy as np
 from sharptip import Model, read
 from sharptip.fit.intervals import cluster_bootstrap
 from sharptip.measure.loop_fit import fit_loops
+from sharptip.measure.loops import Loops, loops_of
 from sharptip.recipes.switching import RECIPE, example, features, loops_in, rows
-from sharptip.simulate.loops import Run, draw_sample, temperature_series, triangle
+from sharptip.simulate.loops import Run, draw_loops, draw_sample, temperature_series, triangle
 
 OPTIONS = {**RECIPE.options, "seed": 0}
 STEP = 5.0  # °C
+RUN = Run(triangle(9.0, 64), np.linspace(-3, 3, 9))
 
 
 def show(name: str, of, groups: np.ndarray, digits: int = 3) -> str:
@@ -60,49 +62,48 @@ def learners() -> dict[str, object]:
 # --- mechanisms -------------------------------------------------------------------------------------------------------
 
 
-def drawn(seed: int, runs: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def drawn(seed: int, runs: int, run: Run | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """(flat small images, loop quantities, mechanisms, networks' numbers, run of each loop)."""
     parts = []
     for i, child in enumerate(np.random.default_rng(seed).spawn(runs)):
-        e = example(child, OPTIONS)
-        r = rows(e.scan, OPTIONS)
+        scan, truth, _ = draw_loops(child, OPTIONS["pixels"], run=run)
+        r = rows(scan, OPTIONS)
         x = r.numbers[r.sound]
         flat = x[:, 0].reshape(len(x), 16, 4, 16, 4).mean((2, 4)).reshape(len(x), -1)
-        parts.append((flat, features(r)[r.sound], e.truth["mechanism"][r.sound], x, np.full(len(x), i)))
+        parts.append((flat, features(r)[r.sound], truth["mechanism"][r.sound], x, np.full(len(x), i)))
     return tuple(np.concatenate(p) for p in zip(*parts, strict=True))  # type: ignore[return-value]
 
 
 def mechanisms(arguments: argparse.Namespace) -> None:
     from sharptip.fit.each import _outputs
 
-    train, test = drawn(1, arguments.runs), drawn(2, arguments.runs // 2)
-    print(
-        f"{len(train[2])} loops of {arguments.runs} runs to learn from, {len(test[2])} of {arguments.runs // 2} to judge"
-    )
-    said = {}
-    for name, learner in learners().items():
-        k = 0 if "principal" in name else 1
-        said[name] = learner.fit(train[k], train[2]).predict(test[k])  # type: ignore[attr-defined]
     model = Model.load(arguments.model) if Path(arguments.model).exists() else Model.trained(arguments.model)
-    said["CNN 16-32-64 (shipped)"] = _outputs(model.learner, test[3])[:, :5].argmax(1)
-    for name, guess in said.items():
-        right = guess == test[2]
-        print(show(name, lambda which, r=right: float(r[which].mean()), test[4]))
-    table = np.zeros((5, 5), int)
-    np.add.at(table, (test[2], guess), 1)
-    print("rows: true, columns: the network's", RECIPE.classes, table, sep="\n")
+    for title, run in (("each run its own voltages", None), ("always the same voltages", RUN)):
+        train, test = drawn(1, arguments.runs, run), drawn(2, arguments.runs // 2, run)
+        print(f"{title}: {len(train[2])} loops to learn from, {len(test[2])} of {arguments.runs // 2} others to judge")
+        said = {}
+        for name, learner in learners().items():
+            k = 0 if "principal" in name else 1
+            said[name] = learner.fit(train[k], train[2]).predict(test[k])  # type: ignore[attr-defined]
+        said["CNN 16-32-64 (shipped)"] = _outputs(model.learner, test[3])[:, :5].argmax(1)
+        for name, guess in said.items():
+            right = guess == test[2]
+            print(show(name, lambda which, r=right: float(r[which].mean()), test[4]), flush=True)
+        table = np.zeros((5, 5), int)
+        np.add.at(table, (test[2], guess), 1)
+        print("rows: true, columns: the network's", RECIPE.classes, table, sep="\n")
 
 
 # --- temperature ------------------------------------------------------------------------------------------------------
 
-RUN = Run(triangle(9.0, 64), np.linspace(-3, 3, 9))
 SNRS = (2.0, 5.0, 10.0, 20.0)
 
 
 def told_apart(kelvin: np.ndarray, guess: np.ndarray) -> tuple[float, float, float]:
     """(share of neighbouring temperatures put in order, share within 2.5 °C, median error in °C)."""
     steps = np.unique(kelvin)
-    order = [float(np.mean(guess[kelvin == b][None] > guess[kelvin == a][:, None])) for a, b in pairwise(steps)]
+    pairs = ((guess[kelvin == a], guess[kelvin == b]) for a, b in pairwise(steps))
+    order = [float(np.mean(0.5 + 0.5 * np.sign(warm[None] - cool[:, None]))) for cool, warm in pairs]  # a tie is half
     off = np.abs(guess - kelvin)
     return float(np.mean(order)), float(np.mean(off < STEP / 2)), float(np.median(off))
 
@@ -250,39 +251,82 @@ def parameters(arguments: argparse.Namespace) -> None:
 # --- figures ----------------------------------------------------------------------------------------------------------
 
 
+SHOWN = ("coercive_positive", "coercive_negative", "imprint", "work_of_switching", "remanent_response")
+WELL = 0.8  # share of a loop that the fit explains, from which it is shown
+SURE = 2.0  # V; surface potentials that are less certain are not shown
+
+
 def figures(arguments: argparse.Namespace) -> None:
-    from sharptip.report.curves import Map, maps_figure
+    from sharptip.report.curves import maps_figure
     from sharptip.report.style import save
 
-    files = {
-        "switching_beps": ("pfm_be/DTMicroscope/BEPS_PTO_50x50.h5", None),
-        "switching_ckpfm": ("pfm_be/GPim/cKPFM loop_0001 10 x 10-proc.npz", "unknown"),
-    }
     model = Model.load(arguments.model) if Path(arguments.model).exists() else Model.trained(arguments.model)
-    for name, (file, size) in files.items():
-        scan = read(Path(arguments.data) / file, **({"size": size} if size else {}))
+    measured = loops_of(read(Path(arguments.data) / "pfm_be/GPim/cKPFM loop_0001 10 x 10-proc.npz", size="unknown"))
+    save(images_figure(measured), Path(arguments.out) / "switching_images.png")
+    for name, file, size in (
+        ("switching_beps", "pfm_be/DTMicroscope/BEPS_PTO_50x50.h5", {}),
+        ("switching_ckpfm", "pfm_be/GPim/cKPFM loop_0001 10 x 10-proc.npz", {"size": "unknown"}),
+    ):
+        scan = read(Path(arguments.data) / file, **size)
         answer = model.predict(scan)
-        pixel = None if size else float(scan["x"].values[1])
-        good = answer["explained"].values > 0.5
-        shown = ["coercive_positive", "coercive_negative", "imprint", "work_of_switching", "remanent_response"]
-        shown += ["surface_potential" if size else "switching_response"]
-        maps = [
-            Map(k.replace("_", " "), answer[k].attrs["units"], np.where(good, answer[k].values, np.nan), pixel)
-            for k in shown
-        ]
-        maps += [
-            Map(f"probability: {c}", "1", answer["probability"].values[..., k], pixel)
-            for k, c in ((0, "ferroelectric"), (4, "mixed"))
-        ]
-        maps += [Map("cluster", "1", answer["cluster"].values.astype(float), pixel)]
-        save(maps_figure(maps, columns=3), Path(arguments.out) / f"{name}.png")
-        for k in shown:
+        good = answer["explained"].values > (0.5 if size else WELL)
+        save(
+            maps_figure(maps_of(answer, good, None if size else float(scan["x"].values[1])), columns=3),
+            Path(arguments.out) / f"{name}.png",
+        )
+        print(name, f"{good.mean():.0%} of {good.size} loops well fitted")
+        for k in SHOWN + (("surface_potential",) if size else ()):
             v = answer[k].values[good]
-            print(
-                name, k, answer[k].attrs["units"], "median", np.nanmedian(v), "quartiles", np.nanpercentile(v, (25, 75))
-            )
+            low, high = np.nanpercentile(v, (25, 75))
+            print(f"   {k}: median {np.nanmedian(v):.3g} {answer[k].attrs['units']}, quartiles {low:.3g} to {high:.3g}")
         best = answer["probability"].values[good].argmax(-1)
-        print(name, f"{good.mean():.0%} fitted;", {c: int((best == k).sum()) for k, c in enumerate(RECIPE.classes)})
+        print("   likeliest:", {c: int((best == k).sum()) for k, c in enumerate(RECIPE.classes)})
+
+
+def maps_of(answer, good: np.ndarray, pixel: float | None) -> list:
+    """Maps of a real file: outliers beyond the 2nd and 98th percentile take the colour of those."""
+    from sharptip.report.curves import Map
+
+    def shown(name: str, values: np.ndarray, unit: str, where: np.ndarray) -> Map:
+        known = values[where & np.isfinite(values)]
+        low, high = np.percentile(known, (2, 98)) if len(known) else (0.0, 1.0)
+        return Map(name, unit, np.where(where, np.clip(values, low, high), np.nan), pixel)
+
+    maps = [shown(k.replace("_", " "), answer[k].values, answer[k].attrs["units"], good) for k in SHOWN]
+    sure = good & (answer["surface_potential_uncertainty"].values < SURE)
+    if sure.any():
+        maps.append(shown("surface potential", answer["surface_potential"].values, "V", sure))
+    else:
+        maps.append(shown("uncertainty of V_c", answer["coercive_voltage_uncertainty"].values, "V", good))
+    p = answer["probability"].values
+    maps += [Map(f"probability of {c}", "1", p[..., k], pixel) for k, c in ((0, "ferroelectric"), (4, "mixed"))]
+    return [*maps, Map("cluster", "1", answer["cluster"].values.astype(float), pixel)]
+
+
+def images_figure(real: Loops):
+    """A simulated loop of every mechanism, unfolded: response against write step and read voltage; and a real one."""
+    from sharptip.report.style import new_figure, styled
+    from sharptip.simulate.loops import MECHANISMS, draw_junction, measured, stacked
+
+    run = Run(triangle(8.0, 64, 2), np.linspace(-4, 4, 9))
+    rng = np.random.default_rng(5)
+    junctions = stacked([draw_junction(rng, m, run.reach)[0] for m in MECHANISMS])
+    values = measured(rng, run, junctions, 10.0)
+
+    @styled
+    def draw():
+        figure = new_figure(2.3)
+        shown = [*zip(values, MECHANISMS, strict=True), (real.response.mean(0), "measured")]
+        for axes, (one, name) in zip(figure.subplots(1, 6, sharey=True), shown, strict=True):
+            reach, end = np.abs(one).max(), 5 if name == "measured" else 4
+            axes.imshow(one, cmap="RdBu_r", vmin=-reach, vmax=reach, aspect="auto", extent=(-end, end, 64, 0))
+            axes.set_title(name, fontsize=7.5)
+            axes.set_xticks([-end, 0, end])
+            axes.set_xlabel("read (V)", fontsize=8)
+        figure.axes[0].set_ylabel("write step", fontsize=8)
+        return figure
+
+    return draw()
 
 
 def main() -> None:

@@ -232,7 +232,7 @@ def test_nanite_rating(tmp_path: Path) -> None:
     scan = sharptip.read(tmp_path / "a.h5")
     made = afmformats_store.columns()
     np.testing.assert_array_equal(scan["force"][0], made["force"])
-    np.testing.assert_array_equal(scan["tip_position"][0], made["height (measured)"])
+    np.testing.assert_array_equal(scan["separation"][0], made["height (measured)"])
     assert scan["rating"].values.tolist() == [7]
     assert np.isnan(scan["force_fit"].values[0][made["segment"] == 1]).all()
     assert json.loads(scan.attrs["header"])["curves"]["analysis/abc123_0"]["user name"] == "a"

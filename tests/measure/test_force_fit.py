@@ -183,3 +183,21 @@ def test_a_tabulated_law_is_the_law():
     law = LAWS["blunted_cone"]
     assert force == pytest.approx(law.force(depth, 1.0, SHARP), rel=1e-4, abs=1e-7 * force.max())
     assert slope == pytest.approx(law.stiffness(depth, 1.0, SHARP), rel=1e-2, abs=1e-4 * slope.max())
+
+
+def test_a_contact_that_is_known_is_kept():
+    law = LAWS["paraboloid"]
+    made, truth = curves(np.random.default_rng(13), 6, law, BEAD, (1e3, 3e3))
+    at = truth["contact"].copy()
+    at[2] = np.nan
+    fit = fit_curves(made, law, BEAD, contact=at)
+    good = np.isfinite(at)
+    assert fit.contact[good] == pytest.approx(at[good], abs=1e-15)
+    assert fit.modulus[good] == pytest.approx(truth["modulus"][good], rel=0.02)
+    assert fit.reason[2] == "no contact was found"
+
+
+def test_a_sample_too_stiff_for_the_lever_is_called_so():
+    made, _ = curves(np.random.default_rng(14), 3, LAWS["paraboloid"], BEAD, (1e12, 1e13))
+    fit = fit_curves(made, LAWS["paraboloid"], BEAD)
+    assert all("as far as the piezo goes" in r for r in fit.reason), fit.reason

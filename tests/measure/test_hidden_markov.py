@@ -98,7 +98,7 @@ def test_a_pair_tells_what_one_channel_does_not():
 
 
 def test_missing_samples_change_little_and_lengths_may_differ():
-    states, x = telegraph(np.random.default_rng(4), 4, 400, 0.05, 0.1, 4)
+    _, x = telegraph(np.random.default_rng(4), 4, 400, 0.05, 0.1, 4)
     holed = x.copy()
     holed[:, 100:110] = np.nan
     holed[2, 300:] = np.nan

@@ -70,7 +70,13 @@ def test_what_cannot_be_fitted_says_why_and_spoils_no_other():
     alone = fit_parabola(V, y[:1])
     y[1], y[2, 3:], y[3] = np.nan, np.nan, 4.0
     fit = fit_parabola(V, y)
-    assert fit.fault.tolist() == ["", "no point was taken", "fewer than 5 points", "the frequency shift is constant", ""]
+    assert fit.fault.tolist() == [
+        "",
+        "no point was taken",
+        "fewer than 5 points",
+        "the frequency shift is constant",
+        "",
+    ]
     assert np.isnan(fit.potential[1:4]).all()
     assert fit.potential[0] == alone.potential[0]
     assert fit.low[0] == alone.low[0]

@@ -63,3 +63,10 @@ def test_what_nobody_knows_costs_nothing():
     assert out.grad is not None
     assert torch.isfinite(out.grad).all()
     assert float(out.grad[1:].abs().sum()) == 0.0
+
+
+def test_a_click_at_the_first_sample_costs_what_it_costs_elsewhere():
+    logits = torch.full((1, 64), -1e4)
+    logits[:, 20:] = 0.0
+    first, middle = (float(contact_loss(logits, torch.tensor([p]))) for p in (20.0, 40.0))
+    assert first == pytest.approx(middle, rel=1e-3)

@@ -30,7 +30,7 @@ def test_shapes_and_configs(kind):
     assert n_params(net) < 300_000
 
 
-@pytest.mark.parametrize("kind", (TraceTCN, ScatterNet))
+@pytest.mark.parametrize("kind", [TraceTCN, ScatterNet])
 def test_padding_changes_nothing(kind):
     net = kind(seed=1).eval()
     x = traces(frames=80)
@@ -62,7 +62,7 @@ def test_the_loss_leaves_out_what_is_unknown():
     assert (out.grad[2] == 0).all()
 
 
-@pytest.mark.parametrize("kind", (TraceTCN, TraceLSTM))
+@pytest.mark.parametrize("kind", [TraceTCN, TraceLSTM])
 def test_it_learns_two_states_from_none(kind):
     torch.manual_seed(0)
     rng = np.random.default_rng(0)

@@ -93,3 +93,11 @@ def test_the_modulus_of_the_labelled_curves_is_the_apparent_one_at_the_deepest()
     model = Model(RECIPE, law="blunted_cone")
     ratio = np.concatenate([model.predict(e.scan)["apparent_modulus"].values / e.truth["modulus"] for e in examples])
     assert np.nanmedian(ratio) == pytest.approx(1, abs=0.2)
+
+
+def test_the_contact_may_come_from_a_classical_finder():
+    e = simulated()
+    found = Model(RECIPE, contact="ratio of variances").predict(e.scan)
+    assert np.nanmedian(np.abs(found["contact"].values - e.truth["contact"])) < 100e-9
+    with pytest.raises(ModelError, match="'contact' is 'eye'"):
+        Model(RECIPE, contact="eye").predict(e.scan)

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from tests.real import real
 
 from sharptip import Model, check_recipe, read
 from sharptip.core.errors import ChannelError, UnitError
@@ -11,7 +12,6 @@ from sharptip.core.grid import Axis, Channel, Grid
 from sharptip.core.scan import from_grid
 from sharptip.physics.parabola import kelvin_parabola
 from sharptip.recipes.fit_parabola import RECIPE, example
-from tests.real import real
 
 
 def grid(potential: np.ndarray, bias: np.ndarray, unit: str = "V") -> object:
@@ -51,11 +51,11 @@ def test_lost_spectra_are_named_and_the_others_stay():
 
 def test_wrong_units_and_channels_are_named():
     scan = grid(np.zeros((1, 1)), np.linspace(-1000, 1000, 50), "mV")
-    with pytest.raises(UnitError, match="'bias' is in 'mV'.*needs 'V'"):
+    with pytest.raises(UnitError, match=r"'bias' is in 'mV'.*needs 'V'"):
         Model(RECIPE).predict(scan)
     kilo = grid(np.zeros((1, 1)), np.linspace(-1, 1, 50)).copy(deep=True)
     kilo["frequency_shift"].attrs["units"] = "kHz"
-    with pytest.raises(UnitError, match="'frequency_shift' is in 'kHz'.*needs 'Hz'"):
+    with pytest.raises(UnitError, match=r"'frequency_shift' is in 'kHz'.*needs 'Hz'"):
         Model(RECIPE).predict(kilo)
     with pytest.raises(ChannelError, match="no channel 'frequency_shift'"):
         Model(RECIPE).predict(scan.rename(frequency_shift="current"))

@@ -41,7 +41,7 @@ def test_an_ideal_curve_obeys_its_law(setting):
     height, deflection = approaches(drawn)
     d, r = deflection - drawn.record["offset"][:, None], drawn.record
     for i in range(48):
-        tip = Tip(radius=r["radius"][i], half_angle=r["half_angle"][i])
+        tip = Tip(radius=r["radius"][i], half_angle=r["half_angle"][i], thickness=r["thickness"][i])
         delta = drawn.truth["contact"][i] - height[i] - d[i]
         law = LAWS[str(drawn.truth["law"][i])]
         k, modulus = r["spring_constant"][i], drawn.truth["modulus"][i]
@@ -79,7 +79,10 @@ def test_an_elastic_sample_without_adhesion_is_left_on_the_way_it_was_met():
 def pair(kind: str, **options) -> tuple[Drawn, Drawn]:
     """The same curves without and with one artefact at its strongest."""
     fixed = {**CLEAN, "noise": 1e-13}  # the spikes rise above it
-    return tuple(draw(1, setting="cell, bead", only=only, fixed=fixed, **options) for only in ({}, {kind: 1.0}))
+    return tuple(
+        draw(1, 32, setting="cell, bead", only=only, fixed=fixed, per_session=4, **options)
+        for only in ({}, {kind: 1.0})
+    )
 
 
 def spread(values: np.ndarray, where: np.ndarray) -> np.ndarray:
@@ -142,7 +145,7 @@ def test_saturation_is_a_flat_end():
     for i in range(len(level(bad))):
         top = np.nanmax(level(bad)[i])
         assert top < 0.4 * np.nanmax(level(good)[i])
-        assert np.mean(level(bad)[i] > top - 1e-4) > 0.02
+        assert np.mean(level(bad)[i] > top - 1e-4) > 0.01
 
 
 def test_drift_of_the_sample_leaves_the_baseline_as_it_is():
@@ -159,7 +162,7 @@ def test_late_engagement_is_a_short_contact():
     good, bad = pair("late engagement")
     assert np.median(np.nanmean(beyond(good), axis=1)) < 0.95
     assert (np.nanmean(beyond(bad), axis=1) > 0.95).all()
-    assert (np.nanmax(level(bad), axis=1) < 0.3).all()
+    assert (np.nanmax(level(bad), axis=1) < 0.4).all()
 
 
 def test_a_second_slope_is_steeper_at_the_end():

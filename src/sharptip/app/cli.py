@@ -308,6 +308,7 @@ def fit(
     radius: Annotated[float | None, typer.Option(help="Of the tip's apex, or the sphere, in metres: 20e-9.")] = None,
     half_angle: Annotated[float | None, typer.Option(help="Of a cone's or pyramid's side, in degrees: 35.")] = None,
     poisson: Annotated[float | None, typer.Option(help="Poisson's ratio of the sample; 0.5, if left out.")] = None,
+    thickness: Annotated[float | None, typer.Option(help="Of the sample on its support, in metres: 2e-6.")] = None,
     spring_constant: Annotated[float | None, typer.Option(help="Of the lever, in N/m, instead of the file's.")] = None,
     sensitivity: Annotated[float | None, typer.Option(help="Of the detector, in m/V, instead of the file's.")] = None,
     temperature: Annotated[
@@ -329,7 +330,8 @@ def fit(
 
     settings = Settings(
         spring_constant=spring_constant, sensitivity=sensitivity, law=law, radius=radius, poisson=poisson,
-        half_angle=None if half_angle is None else math.radians(half_angle), temperature=temperature, model=model,
+        half_angle=None if half_angle is None else math.radians(half_angle), thickness=thickness,
+        temperature=temperature, model=model,
     )  # fmt: skip
     with _Bar("fitting") as bar:
         done = fit_file(
@@ -492,6 +494,9 @@ def predict(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for answers that are scans (as zarr).")
     ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE, such as the channel to look at. Repeatable.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """What a model says of scans. A file that cannot be judged is named and stops nothing."""
@@ -499,6 +504,7 @@ def predict(
     from ..core.scan import label
 
     loaded = _model_named(model)
+    loaded = loaded.asking(**_options(option, loaded.options)) if option else loaded
     port = loaded.recipe.eats[0]
     rows, failed = [], 0
     for file in files:

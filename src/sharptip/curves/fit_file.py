@@ -25,11 +25,12 @@ from ..core.files import write_text
 from ..core.history import steps
 from ..core.scan import label
 from ..io.layout import Size
+from ..report.page import write_page
 from ..report.style import save
 from .fitted import BAD, GOOD, VERDICTS, Fitted, Settings, Tell
 from .kinds import kind_of, why_none
-from .maps import has_grid, maps_of, shown
-from .page import drawn, page_of, sheet_of
+from .maps import has_grid, maps_of
+from .page import figures_of, page_of
 
 RECORD, TABLE, PAGE = "fit.json", "curves.csv", "report.html"
 
@@ -197,22 +198,17 @@ def _put(draft: Path, out: Path, ours: set[str], overwrite: bool) -> None:
 
 def _write(outcome: Outcome, draft: Path, settings: Settings) -> None:
     write_text(draft / TABLE, _table(outcome.fitted))
+    figures = []
     for number, f in enumerate(outcome.fitted):
         tail = "" if number == 0 else f"-{number + 1}"
-        which = outcome.curve if number == 0 else _chosen(f, None)
-        save(drawn(f, which), draft / f"curve{tail}.png")
-        if f.n > 1:
-            save(sheet_of(f), draft / f"curves{tail}.png")
+        figures.append(figures_of(f, outcome.curve if number == 0 else _chosen(f, None)))
+        for name, figure in figures[-1].items():
+            save(figure, draft / f"{name}{tail}.png")
         if has_grid(f):
-            from ..report.curves import maps_figure
-
+            maps = maps_of(f)
             for suffix in (".zarr", ".gwy"):
-                io.write(maps_of(f), draft / f"maps{tail}{suffix}")
-            if pictures := shown(f):
-                save(maps_figure(pictures), draft / f"maps{tail}.png")
-    from ..report.page import write_page
-
-    write_page(page_of(outcome.file, outcome.fitted, outcome.left, outcome.curve, settings), draft / PAGE)
+                io.write(maps, draft / f"maps{tail}{suffix}")
+    write_page(page_of(outcome.file, outcome.fitted, figures, outcome.left, settings), draft / PAGE)
     record = {
         "version": __version__, "file": str(outcome.file.absolute()),
         "options": {k: v for k, v in asdict(settings).items() if v is not None},

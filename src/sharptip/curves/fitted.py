@@ -30,6 +30,7 @@ class Settings:
     radius: float | None = None  # m, of the tip
     half_angle: float | None = None  # rad, of the tip
     poisson: float | None = None  # of the sample
+    thickness: float | None = None  # m, of the sample on its hard support
     temperature: float | None = None  # K, for a thermal tune
     model: str | None = None  # FILE.sharptip that is asked in place of the one that ships
 

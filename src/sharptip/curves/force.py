@@ -78,7 +78,7 @@ def _calibration(settings: Settings) -> dict[str, Any]:
 def _block(scan: xr.Dataset, approach: Approach, settings: Settings, tip: Mechanics) -> _Part:
     retract = _retract(scan, settings)
     found = tip.ask(approach, str(scan.attrs["history"]))
-    contact = found.contact or _threshold(approach)
+    contact = _first_told((*found.contacts, _threshold(approach)))
     numbers = measured.numbers(approach, retract, contact.values)
     columns = [contact, *found.columns, *(Column.of(name, q.unit, q.value, q.error) for name, q in numbers.items())]
     columns.append(Column("spring_constant", "N/m", approach.spring_constant))
@@ -86,6 +86,20 @@ def _block(scan: xr.Dataset, approach: Approach, settings: Settings, tip: Mechan
     lacks = next((why for why in approach.no_force if why), "")
     named = {c.name: c for c in columns}
     return _Part(named, verdicts, reasons, approach.unit, lacks, approach.channel, retract is not None)
+
+
+def _first_told(contacts: tuple[Column, ...]) -> Column:
+    """The contact of each curve by the first of several ways that tells it."""
+    first, *others = contacts
+    values, low, high = first.values, first.low, first.high
+    for other in others:
+        gone = ~np.isfinite(values)
+        values = np.where(gone, other.values, values)
+        low, high = (
+            np.where(gone, b, a) if a is not None and b is not None else a
+            for a, b in ((low, other.low), (high, other.high))
+        )
+    return Column("contact", "m", values, low, high)
 
 
 def _threshold(approach: Approach) -> Column:

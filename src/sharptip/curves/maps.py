@@ -13,7 +13,7 @@ from ..report.pictures import PixelSize
 from .fitted import GOOD, NOT_JUDGED, Fitted
 
 LEAST_FILLED = 0.1  # of the grid's places; a few curves of a large map are no picture
-MOST_SHOWN = 12  # maps in one figure
+MOST_SHOWN = 8  # maps in one figure
 _LEVEL = 0.02  # by how much steps of a grid's places may differ and still be one pixel size
 
 
@@ -54,8 +54,15 @@ def shown(fitted: Fitted) -> list[Map]:
     """The maps that a person is shown, the first of them the most asked for."""
     scan = maps_of(fitted)
     size: PixelSize = None if scan.attrs.get("size") == "unknown" else pixel_size_of(fitted, *scan["good"].shape)
-    names = [str(n) for n in scan.data_vars if n != "good" and float(np.nanstd(scan[n].values)) > 0]
+    names = [str(n) for n in scan.data_vars if n != "good" and _differs(scan[n].values)]
+    wanted = [n for n in names if n in fitted.headline]
+    names = wanted or names
     return [Map(n.replace("_", " "), scan[n].attrs["units"], scan[n].values, size) for n in names[:MOST_SHOWN]]
+
+
+def _differs(image: np.ndarray) -> bool:
+    known = image[np.isfinite(image)]
+    return known.size > 1 and float(np.ptp(known)) > 1e-9 * float(np.abs(known).max())
 
 
 def pixel_size_of(fitted: Fitted, ny: int, nx: int) -> tuple[float, float] | None:

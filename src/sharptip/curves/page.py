@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,11 @@ from ..report.page import Fact, Page, Picture, Section, Table, Text, Warning
 from .fitted import BAD, GOOD, NOT_JUDGED, VERDICTS, Column, Fitted, Settings
 from .maps import has_grid, shown
 
+_CAPTIONS = {  # figure → heading, caption
+    "curve": ("One curve", "Data, fit and what is left over, with 95 % intervals in brackets."),
+    "curves": ("Many curves", "Spread over all of them; up to a third of those shown are such as are not good."),
+    "maps": ("Maps", "Grey where nothing was told; colours span the 0.5th to the 99.5th percentile."),
+}
 ON_SHEET = 12  # curves on the sheet
 LISTED = 300  # curves that are not good and that the page lists; the table has them all
 
@@ -35,14 +40,14 @@ def drawing_of(fitted: Fitted, i: int) -> Drawing:
     return replace(plain, title=fitted.names[i], words=words, verdict=verdict)
 
 
-def drawn(fitted: Fitted, i: int) -> Figure:
-    """The figure of one curve."""
-    return curve_figure(drawing_of(fitted, i))
-
-
-def sheet_of(fitted: Fitted) -> Figure:
-    """Curves spread over all of them, those that are not good among them."""
-    return sheet_figure([drawing_of(fitted, i) for i in _spread(fitted)])
+def figures_of(fitted: Fitted, curve: int) -> dict[str, Figure]:
+    """'curve': the one that was asked for; 'curves': many, where there are many; 'maps', where there is a grid."""
+    out = {"curve": curve_figure(drawing_of(fitted, curve))}
+    if fitted.n > 1:
+        out["curves"] = sheet_figure([drawing_of(fitted, i) for i in _spread(fitted)])
+    if has_grid(fitted) and (maps := shown(fitted)):
+        out["maps"] = maps_figure(maps)
+    return out
 
 
 def _spread(fitted: Fitted) -> list[int]:
@@ -74,12 +79,18 @@ def _said(column: Column, i: int) -> str:
 # -- the page -----------------------------------------------------------------------------------------------------
 
 
-def page_of(file: Path, fitted: Sequence[Fitted], left: Sequence[str], curve: int, settings: Settings) -> Page:
+def page_of(
+    file: Path,
+    fitted: Sequence[Fitted],
+    figures: Sequence[Mapping[str, Figure]],
+    left: Sequence[str],
+    settings: Settings,
+) -> Page:
     """The whole report of a file."""
     n = sum(f.n for f in fitted)
     facts = [Fact(v.capitalize(), sum(f.count(v) for f in fitted)) for v in VERDICTS if any(f.count(v) for f in fitted)]
     kinds = ", ".join(dict.fromkeys(f.kind for f in fitted))
-    sections = [s for i, f in enumerate(fitted) for s in _sections(f, curve if i == 0 else None, len(fitted) > 1)]
+    sections = [s for f, drawn in zip(fitted, figures, strict=True) for s in _sections(f, drawn, len(fitted) > 1)]
     sections.append(Section("Where this comes from", list(_provenance(file, fitted, left, settings))))
     good = sum(f.count(GOOD) for f in fitted)
     lede = f"{n} curves ({kinds}) in {file.name}: {good} good" + (
@@ -90,23 +101,16 @@ def page_of(file: Path, fitted: Sequence[Fitted], left: Sequence[str], curve: in
     return Page(f"{n} curves of {file.name}", question, lede, facts, sections, footer=footer)
 
 
-def _sections(fitted: Fitted, curve: int | None, several: bool) -> Iterator[Section]:
+def _sections(fitted: Fitted, figures: Mapping[str, Figure], several: bool) -> Iterator[Section]:
     tail = f" · {fitted.scan.attrs.get('name', '')}" if several else ""
-    chosen = int((fitted.verdicts == GOOD).argmax()) if curve is None else curve
     blocks: list[Any] = [_summary(fitted)]
     blocks += [Warning(why[:1].upper() + why[1:] + ".") for why in fitted.missing]
     if fitted.notes:
         blocks.append(Text(" ".join(fitted.notes)))
     yield Section(f"What the curves say{tail}", blocks)
-    one = drawing_of(fitted, chosen)
-    pictures = [Picture(drawn(fitted, chosen), f"{one.title}. {one.words}".replace("\n", ". "), f"{one.title} drawn")]
-    if fitted.n > 1:
-        some = "Curves spread over all of them, up to a third of them such as are not good."
-        pictures.append(Picture(sheet_of(fitted), some, "Many curves, drawn small"))
-    yield Section(f"Curves{tail}", pictures)
-    if has_grid(fitted) and (maps := shown(fitted)):
-        words = "Maps of what came out; grey where nothing was told. Colours span the 0.5th to the 99.5th percentile."
-        yield Section(f"Maps{tail}", [Picture(maps_figure(maps), words, "Maps of " + ", ".join(m.name for m in maps))])
+    for name, (heading, caption) in _CAPTIONS.items():
+        if name in figures:
+            yield Section(f"{heading}{tail}", [Picture(figures[name], caption, heading)])
     if fitted.count(GOOD) < fitted.n:
         yield Section(f"Curves that are not good, and why{tail}", list(_not_good(fitted)))
 

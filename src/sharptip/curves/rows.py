@@ -75,7 +75,13 @@ def _model(asked: Asked, scan: xr.Dataset, settings: Settings) -> Any:
         return model
     if asked.recipe in Model.that_ship():
         return Model.trained(asked.recipe)
-    return Model(asked.recipe, **asked.options(scan))
+    model = Model(asked.recipe, **asked.options(scan))
+    if not model.learns_nothing:
+        raise ModelError(
+            f"no trained model of {asked.recipe!r} ships; train one, sharptip train {asked.recipe} --out m.sharptip, "
+            "and name it: --model m.sharptip"
+        )
+    return model
 
 
 def verdicts_of(faults: np.ndarray, bad: Words, doubts: Words) -> tuple[np.ndarray, np.ndarray]:

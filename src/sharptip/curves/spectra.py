@@ -17,8 +17,8 @@ from .rows import Asked, Columns, Signal, along, drawn_row, said_where, verdicts
 
 DENSITY = "amplitude_spectral_density"
 _BY_EQUIPARTITION = (
-    f"The spring constant is {OPTICAL_LEVER:g} k_B T over the mean square of the first mode (Butt and Jaschke 1995), as "
-    "of a rectangular lever seen by a light beam whose sensitivity was found by pressing on a hard sample."
+    f"The spring constant is {OPTICAL_LEVER:g} k_B T over the mean square of the first mode (Butt and Jaschke 1995), "
+    "as of a rectangular lever seen by a light beam whose sensitivity was found by pressing on a hard sample."
 )
 
 

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from ..fit.model import Model
 
 RATER, FITTER = "rate_curves", "fit_curves"  # recipes: the rating with its artefacts and contact; contact mechanics
-_GIVE = {"radius": "--radius 20e-9 (m)", "half_angle": "--half-angle 35 (degrees)"}
+FITTED = ("modulus", "apparent_modulus", "r_squared", "misfit")  # of the fitter's answers, those that go in the table
+_GIVE = {
+    "radius": "--radius 20e-9 (m)", "half_angle": "--half-angle 35 (degrees)", "thickness": "--thickness 2e-6 (m)",
+}  # fmt: skip
 GIVE_TIP = "not computed: Young's modulus, since nobody says what the tip is; give a law and the tip: " + " or ".join(
     ("--law paraboloid --radius 20e-9 (m)", "--law cone --half-angle 35 (degrees)")
 )
@@ -30,7 +33,7 @@ GIVE_TIP = "not computed: Young's modulus, since nobody says what the tip is; gi
 class Found:
     """What the models say of a block of n curves."""
 
-    contact: Column | None = None
+    contacts: tuple[Column, ...] = ()  # the one to be believed first, first
     columns: tuple[Column, ...] = ()
     bad: np.ndarray | None = None  # (n,) words against a curve, '' for none
     doubts: np.ndarray | None = None
@@ -59,20 +62,21 @@ class Mechanics:
     def ask(self, approach: Approach, history: str) -> Found:
         """What the models say of these curves."""
         scan = as_scan(approach, history)
-        rated, fitted = (m.predict(scan) if m is not None else None for m in (self.rater, self.fitter))
-        bad = doubts = None
-        columns: tuple[Column, ...] = ()
-        if rated is not None:
-            columns = columns_of(rated, ("curve",), leave=("verdict",))
-            bad, doubts = _words(rated)
+        rated = None if self.rater is None else self.rater.predict(scan)
+        fitted = None if self.fitter is None or any(approach.no_force) else self.fitter.predict(scan)
+        contacts, columns, bad, doubts = [], list[Column](), None, None
         if fitted is not None:
-            mine = columns_of(fitted, ("curve",))
-            names = {c.name for c in mine}
-            columns = (*mine, *(c for c in columns if c.name not in names))
-            against = faults_of(fitted, len(approach))
-            doubts = against if doubts is None else np.where(doubts == "", against, doubts)
-        contact = next((c for c in columns if c.name == "contact"), None)
-        return Found(contact, tuple(c for c in columns if c.name != "contact"), bad, doubts)
+            mine = {c.name: c for c in columns_of(fitted, ("curve",))}
+            contacts.append(mine["contact"])
+            columns += [mine[name] for name in FITTED if name in mine]
+            doubts = _doubts(fitted, len(approach))
+        if rated is not None:
+            mine = {c.name: c for c in columns_of(rated, ("curve",), leave=("verdict",))}
+            contacts.append(mine.pop("contact"))
+            columns += mine.values()
+            bad, against = _words(rated)
+            doubts = against if doubts is None else np.where(against == "", doubts, against)
+        return Found(tuple(contacts), tuple(columns), bad, doubts)
 
     def line(
         self, columns: Mapping[str, Column], i: int, x: np.ndarray, y: np.ndarray
@@ -88,7 +92,7 @@ class Mechanics:
 def mechanics_of(settings: Settings) -> Mechanics:
     """The models to ask. Raises ModelError for a law that is not there or that is not told enough of the tip."""
     rater = _rater(settings.model)
-    said = (settings.law, settings.radius, settings.half_angle)
+    said = (settings.law, settings.radius, settings.half_angle, settings.thickness)
     if all(v is None for v in said):
         return Mechanics(rater, missing=(GIVE_TIP,))
     law, tip = _law(settings), _tip(settings)
@@ -133,8 +137,9 @@ def _rater(file: str | None) -> Model | None:
 def _law(settings: Settings) -> Law:
     if settings.law is None:
         raise ModelError(f"a tip was told and no law; give --law, one of {', '.join(LAWS)}")
-    if settings.law not in LAWS:
-        raise ModelError(f"no law of contact is called {settings.law!r}; there are {', '.join(LAWS)}")
+    known = [name for name, law in LAWS.items() if law.proportional]
+    if settings.law not in known:
+        raise ModelError(f"no law of contact that is fitted is called {settings.law!r}; there are {', '.join(known)}")
     law = LAWS[settings.law]
     if lacks := law.missing(_tip(settings)):
         raise ModelError(f"the law {law.name!r} needs the tip's {' and '.join(lacks)}; give " + " and ".join(
@@ -154,7 +159,15 @@ def _tip(settings: Settings) -> Tip:
     if poisson is not None and not -1 < poisson <= 0.5:
         raise ModelError(f"poisson={poisson:g} lies not between −1 and 0.5; give --poisson 0.5")
     more = {} if poisson is None else {"poisson": poisson}
-    return Tip(radius=r, half_angle=angle, **more)
+    return Tip(radius=r, half_angle=angle, thickness=settings.thickness, **more)
+
+
+def _doubts(fitted: xr.Dataset, n: int) -> np.ndarray:
+    """(n,) words against each fit."""
+    faults, said = faults_of(fitted, n), np.full(n, "", object)
+    if "doubt" in fitted:
+        said = fitted["doubt"].values.astype(str).astype(object)
+    return np.where(faults != "", np.char.add("no modulus: ", faults.astype(str)).astype(object), said)
 
 
 def _words(rated: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:

@@ -56,8 +56,9 @@ def contact_target(rows: Rows, truth: Answers) -> np.ndarray:
 
 def contact_answer(rows: Rows, output: np.ndarray) -> Answers:
     """`contact` and `contact_error` (m) from a network's first GRID numbers; `approach` for the measures."""
-    with np.errstate(invalid="ignore"):
-        contact, error = contact_of(output[:, :GRID], rows.kept["height"])
+    contact, error = np.full((2, len(output)), np.nan)
+    if rows.sound.any():
+        contact[rows.sound], error[rows.sound] = contact_of(output[rows.sound, :GRID], rows.kept["height"][rows.sound])
     return {"contact": contact, "contact_error": error, "approach": rows.kept["approach"]}
 
 

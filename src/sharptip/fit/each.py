@@ -294,7 +294,7 @@ def _measured(
     """One row of the table; nothing where the measure asks for what is not known or not answered."""
 
     def of(rows: np.ndarray) -> float:
-        return measure(Known({k: v[rows] for k, v in truth.items()}), Known({k: v[rows] for k, v in answer.items()}))
+        return measure(Known(truth, rows), Known(answer, rows))
 
     every = np.arange(len(groups))
     try:

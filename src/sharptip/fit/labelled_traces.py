@@ -28,7 +28,8 @@ from .recipe import Example, Options
 def traces_of(path: str | Path, options: Options) -> list[Example]:
     """One example per group; the channel's name is options['channel'], and options['second'] for the acceptor.
 
-    Truth: `accept`, `state` (n, T) with NaN where it is unknown, `states` (their number), `k12` and `k21` in 1/s.
+    Truth: `accept`, and of what the file tells `state` (n, T), NaN where it is unknown, `states` (their number), `k12`
+    and `k21` in 1/s.
     Raises ReadError or StudyError naming what is amiss.
     """
     arrays = arrays_of(Path(path))
@@ -46,7 +47,11 @@ def traces_of(path: str | Path, options: Options) -> list[Example]:
     groups = _groups(arrays, n, path)
     unit = str(arrays.get("unit", options["unit"]))
     if unit != options["unit"]:
-        ask = f"say --set unit={unit}" if is_si(unit) else "arrays hold SI units ('A', 'm', 'V') or 'arb': convert the traces"
+        ask = (
+            f"say --set unit={unit}"
+            if is_si(unit)
+            else "arrays hold SI units ('A', 'm', 'V') or 'arb': convert the traces"
+        )
         raise StudyError(f"{path}: unit is {unit!r} and the model's is {options['unit']!r}; {ask}")
     return [
         Example(_scan(traces[of], float(dt[of[0]]), names, unit, g), {k: v[of] for k, v in truth.items()}, group=g)
@@ -64,15 +69,17 @@ def _truth(arrays: dict[str, np.ndarray], n: int, length: int, path: Any) -> dic
     accept = numbers(arrays, "accept", np.full(n, np.nan), path)
     if not np.isin(accept[np.isfinite(accept)], (0, 1)).all():
         raise ReadError(f"{path}: accept holds {np.unique(accept)[:5].tolist()}; it is 0 or 1 for each trace")
-    state = numbers(arrays, "states", np.full((n, length), np.nan), path)
-    if state.shape != (n, length):
-        raise ReadError(f"{path}: states has shape {state.shape} for traces of {length} samples; it is {(n, length)}")
-    state = np.where(state >= 0, state, np.nan)
-    known = np.isfinite(state).any(1)
-    many = np.where(known, 1 + np.where(np.isfinite(state), state, 0).max(1), np.nan)
-    truth = {"accept": accept, "state": state, "states": many}
-    for name in ("k12", "k21"):
-        truth[name] = numbers(arrays, name, np.full(n, np.nan), path)
+    truth = {"accept": accept}
+    if "states" in arrays:
+        state = numbers(arrays, "states", None, path)
+        if state.shape != (n, length):
+            raise ReadError(
+                f"{path}: states has shape {state.shape} for traces of {length} samples; it is {(n, length)}"
+            )
+        truth["state"] = state = np.where(state >= 0, state, np.nan)
+        known = np.isfinite(state).any(1)
+        truth["states"] = np.where(known, 1 + np.where(np.isfinite(state), state, 0).max(1), np.nan)
+    truth |= {name: numbers(arrays, name, None, path) for name in ("k12", "k21") if name in arrays}
     for name, values in truth.items():
         if len(values) != n:
             raise ReadError(f"{path}: {name} has {len(values)} entries for {n} traces")

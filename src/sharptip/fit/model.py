@@ -297,6 +297,17 @@ class Model:
         model.learner, model.card = network, dict(card)
         return model
 
+    def asking(self, **changed: Any) -> Model:
+        """What was learned, asked with other options: another channel and its unit, a dead time.
+
+        Raises ModelError for an option that says how the model learns or what it is made of.
+        """
+        if late := [name for name in changed if name in COMMON or name in ("learner", "classes")]:
+            raise ModelError(f"recipe {self.recipe.name!r}: {late[0]!r} is settled in training; train another model")
+        asked = Model(self.recipe, **{**self.options, **changed})
+        asked.learner, asked.card, asked.baselines = self.learner, self.card, self.baselines
+        return asked
+
     # -- answering --------------------------------------------------------------------------------------------
 
     def predict(self, scan: xr.Dataset) -> xr.Dataset:

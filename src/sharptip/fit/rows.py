@@ -93,7 +93,14 @@ class NotAnswered(KeyError):
 
 
 class Known(dict[str, np.ndarray]):
-    """Truths or answers by name; a measure that asks for one that is not there does not apply."""
+    """Truths or answers by name, of some of the rows; a measure that asks for one that is not there does not apply."""
+
+    def __init__(self, arrays: Mapping[str, np.ndarray], rows: np.ndarray) -> None:
+        super().__init__(arrays)
+        self._rows = rows
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return super().__getitem__(name)[self._rows]  # only what is asked for: a state for each sample is large
 
     def __missing__(self, name: str) -> np.ndarray:
         raise NotAnswered(name)

@@ -34,7 +34,7 @@ GENERIC = False
 _TAB, _BEGIN, _END = re.compile(rb"^# afmformats \d", re.MULTILINE), "# BEGIN METADATA", "# END METADATA"
 _NAMES = {  # afmformats' column → ours and its unit
     "force": ("force", "N"), "height (piezo)": ("height", "m"), "height (measured)": ("height_sensor", "m"),
-    "tip position": ("tip_position", "m"), "time": ("time", "s"), "fit": ("force_fit", "N"),
+    "tip position": ("separation", "m"), "time": ("time", "s"), "fit": ("force_fit", "N"),
     "fit residuals": ("force_residual", "N"), "fit range": ("fit_range", "1"), "index": ("index", "1"),
 }  # fmt: skip
 _FACTS = {"spring constant": "spring_constant", "sensitivity": "sensitivity"}

@@ -26,7 +26,9 @@ def forward_backward(start: np.ndarray, move: np.ndarray, log_seen: np.ndarray) 
     most = log_seen.max(2)
     seen = np.exp(log_seen - most[..., None])
     blocks, size = _blocks(T)
-    step = _in_blocks(np.concatenate([seen[:, :1, None] * np.eye(K), move[:, None] * seen[:, 1:, None]], 1), blocks, size)
+    step = _in_blocks(
+        np.concatenate([seen[:, :1, None] * np.eye(K), move[:, None] * seen[:, 1:, None]], 1), blocks, size
+    )
     ahead, log_ahead = _products(step)  # (size, K, K, n, blocks)
     after = _products_after(step)
     v, before, log_likelihood = start.T.copy(), np.empty((K, n, blocks)), most.sum(1)
@@ -50,8 +52,8 @@ def forward_backward(start: np.ndarray, move: np.ndarray, log_seen: np.ndarray) 
 def _moves(alpha: np.ndarray, beta: np.ndarray, seen: np.ndarray, move: np.ndarray) -> np.ndarray:
     """Expected number of each move (n, K, K), from what is known before and after it."""
     came, goes = alpha[:, :-1], seen[:, 1:] * beta[:, 1:]
-    total = np.einsum("nti,nij,ntj->nt", came, move, goes, optimize=True)
-    return move * np.einsum("nti,ntj->nij", came / np.maximum(total, 1e-300)[..., None], goes, optimize=True)
+    total = (came @ move * goes).sum(2, keepdims=True)
+    return move * ((came / np.maximum(total, 1e-300)).transpose(0, 2, 1) @ goes)
 
 
 def likeliest_path(start: np.ndarray, move: np.ndarray, log_seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -115,8 +117,8 @@ def _out_of_blocks(values: np.ndarray, T: int) -> np.ndarray:
 
 
 def _products(step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Products of each block up to each of its steps, each scaled to a largest entry of 1, and the log of the last one's
-    scale (n, blocks)."""
+    """Products of each block up to each of its steps, each scaled to a largest entry of 1, and the log of the last
+    one's scale (n, blocks)."""
     out, log = np.empty_like(step), np.zeros(step.shape[3:])
     now = step[0]
     for s in range(len(step)):

@@ -13,20 +13,25 @@ NEAR = np.linspace(-2.5, 2.5, 11)  # bins about the best, tried then
 MIDDLE = np.array([0.2, 0.8])  # of the deepest indentation, between which a law's power is read off
 
 
-def start_of(sums: tuple[Sums, Sums], length: np.ndarray, law: Law, tip: Tip, k: np.ndarray) -> np.ndarray:
+def start_of(
+    sums: tuple[Sums, Sums], length: np.ndarray, law: Law, tip: Tip, k: np.ndarray, known: np.ndarray | None = None
+) -> np.ndarray:
     """(n, 4) contact x₀ (m of travel), log E (Pa), offset (m) and tilt of curves of `length` samples.
 
     At each candidate the baseline is the line through what comes before it, the indentation follows from the
-    deflection above that line, and modulus, offset and tilt are the least squares of deflection on (1, x, S(δ)/k).
+    deflection above that line, and modulus, offset and tilt are the least squares of deflection on (1, x, S(δ)/k). A
+    contact that is `known` (n,), in m of travel, is not looked for.
     """
     edges = even(np.zeros(len(length)), length.astype(float), BINS)
     count = np.diff(edges, axis=1).astype(float)
     x, y = sums[0].means(edges), sums[1].means(edges)
+    if known is not None:
+        return _settled(x, y, count, known[:, None], law, tip, k)
     power = _power(law, tip, np.max(np.where(count > 0, x, 0.0)))
     best = _tried(x, y, count, np.broadcast_to(CANDIDATES, (len(x), len(CANDIDATES))), power)
     near = np.clip(best[:, None] + NEAR, 2, BINS - 2)
     found = _tried(x, y, count, near, power)
-    return _settled(x, y, count, found, law, tip, k)
+    return _settled(x, y, count, _place(x, found[:, None].astype(float)), law, tip, k)
 
 
 def _power(law: Law, tip: Tip, reach: float) -> float:
@@ -95,10 +100,9 @@ def _linear(x: np.ndarray, y: np.ndarray, s: np.ndarray, w: np.ndarray) -> tuple
 
 
 def _settled(
-    x: np.ndarray, y: np.ndarray, count: np.ndarray, bin_: np.ndarray, law: Law, tip: Tip, k: np.ndarray
+    x: np.ndarray, y: np.ndarray, count: np.ndarray, at: np.ndarray, law: Law, tip: Tip, k: np.ndarray
 ) -> np.ndarray:
-    """All four numbers at the chosen contact, with the law itself."""
-    at = _place(x, bin_[:, None].astype(float))
+    """All four numbers at the chosen contact (n, 1) m, with the law itself."""
     b0, b1 = _baseline(x, y, count, at)
     depth = np.maximum(x - at - (y - b0 - b1 * x), 0.0) * (x > at)
     unit = law.force(depth, 1.0, tip) / k

@@ -1,10 +1,11 @@
 """How much a deflection fluctuates, and over how long: its Allan variance, and what that does to fitted numbers.
 
-Noise of a cantilever is white (detector, thermal) and flickers (1/f: drift of the beam, air, liquid). Both are read off
-the Allan variance of the baseline, half the mean square difference of neighbouring means of m samples: white noise of
-variance w gives w/m, flicker noise of strength c gives 2 ln 2 · c at every m (Allan, Proc. IEEE 54, 221 (1966)). A
-number that is linear in the samples, Σ Gᵢ yᵢ with Σ Gᵢ = 0, then has the variance
-w Σ Gᵢ² + c Σ Gᵢ Gⱼ (−ln |tᵢ − tⱼ|), since the covariance of flicker noise falls as −ln of the lag up to a constant that Σ Gᵢ = 0 takes away.
+Noise of a cantilever is white (detector, thermal) and flickers (1/f: drift of the beam, air, liquid). Both are read
+off the Allan variance of the baseline, half the mean square difference of neighbouring means of m samples: white noise
+of variance w gives w/m, flicker noise of strength c gives 2 ln 2 · c at every m (Allan, Proc. IEEE 54, 221 (1966)).
+
+A number that is linear in the samples, Σ Gᵢ yᵢ with Σ Gᵢ = 0, then has the variance w Σ Gᵢ² + c Σ Gᵢ Gⱼ Kᵢⱼ with
+K = −ln |tᵢ − tⱼ|: the covariance of flicker noise falls so with the lag, up to a constant that Σ Gᵢ = 0 takes away.
 """
 
 from __future__ import annotations

@@ -96,8 +96,9 @@ def numbers(approach: Approach, retract: Approach | None, contact: np.ndarray) -
 def first_contact(approach: Approach, steps: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(contact, low, high) (n,) heights in m where the deflection leaves its baseline for good, or NaN.
 
-    A plain threshold, which needs nothing learned and no law: the last sample that lies within the noise, going back
-    from the deepest; low and high are where it leaves three, and one noise level.
+    A plain threshold, which needs nothing learned and no law: the last sample within three noise levels, going back
+    from the deepest. A soft sample was touched before that: low is where five noise levels are left, high where a
+    force that grows as the square of the depth, a cone's, would have begun to reach three and five there.
     """
     contact = approach.height[:, 0] + 0.6 * (_last(approach.height, approach.length) - approach.height[:, 0])
     low, high = contact.copy(), contact.copy()
@@ -105,7 +106,7 @@ def first_contact(approach: Approach, steps: int = 3) -> tuple[np.ndarray, np.nd
         base = baseline_of(approach, contact)
         above = without_baseline(approach, contact, base)
         low, contact, high = (_leaves(approach, above, base.noise * level) for level in (SEEN, 3.0, 1.0))
-        contact = np.where(np.isfinite(contact), contact, np.nan)
+    high = np.fmax(high, contact + (contact - low) / (np.sqrt(SEEN / 3.0) - 1))
     rises = _deepest(approach, above) > SEEN * base.noise
     sound = rises & np.array([not fault for fault in approach.faults])
     return tuple(np.where(sound, v, np.nan) for v in (contact, low, high))  # type: ignore[return-value]

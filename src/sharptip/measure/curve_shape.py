@@ -28,11 +28,11 @@ def curve_shape(approach: Approach, retract: Approach | None = None) -> dict[str
     `hysteresis`, both 0 without a way back.
     """
     ramp = ramp_of(approach)
-    contact = ratio_of_variances(approach)
+    contact = ratio_of_variances(ramp)
     at = _sample(ramp, contact)
     line, rest = _baseline(ramp, at)
     table = {"noise": ramp.noise, "share": ramp.way[np.arange(len(at)), at], **line}
-    table |= _contact_part(ramp, at, rest) | _disagreement(approach, ramp, contact)
+    table |= _contact_part(ramp, at, rest) | _disagreement(ramp, contact)
     table |= _sizes(approach, ramp, contact) | _way_back(approach, retract, ramp)
     return {name: np.where(ramp.judged, value, np.nan) for name, value in table.items()}
 
@@ -125,7 +125,7 @@ def _power(x: np.ndarray, y: np.ndarray, at: np.ndarray, last: np.ndarray) -> di
     return {"exponent": exponent, "misfit": np.sqrt((left**2).mean(axis=1)), "misfit_sign": left.mean(axis=1)}
 
 
-def _disagreement(approach: Approach, ramp: Ramp, contact: np.ndarray) -> dict[str, np.ndarray]:
+def _disagreement(ramp: Ramp, contact: np.ndarray) -> dict[str, np.ndarray]:
     """How far other finders put the contact above this one, as a share of the way from there to the end."""
     rows = np.arange(len(contact))
     inside = np.maximum(contact - ramp.height[rows, np.maximum(ramp.length - 1, 0)], TINY)
@@ -134,9 +134,9 @@ def _disagreement(approach: Approach, ramp: Ramp, contact: np.ndarray) -> dict[s
         return np.nan_to_num(np.clip((other - contact) / inside, -2, 5))
 
     return {
-        "other_line": above(broken_line(approach)),
-        "other_parabola": above(line_and_parabola(approach)),
-        "other_level": above(threshold(approach)),
+        "other_line": above(broken_line(ramp)),
+        "other_parabola": above(line_and_parabola(ramp)),
+        "other_level": above(threshold(ramp)),
     }
 
 

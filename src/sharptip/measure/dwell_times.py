@@ -62,7 +62,7 @@ def smooth_short(states: np.ndarray, least: int) -> np.ndarray:
         last = np.r_[first[1:], len(row)]
         before = -1
         for a, b in zip(first, last, strict=True):
-            if 0 <= row[a] and b - a < least:
+            if row[a] >= 0 and b - a < least:
                 row[a:b] = before
             before = row[a]
     return out

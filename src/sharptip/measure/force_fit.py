@@ -5,14 +5,15 @@ The model of an approach, with x the travel of the base toward the sample and y 
     y = b₀ + b₁ x + f,   k f = E · S(δ),   δ = x − x₀ − f,
 
 a baseline with an offset and a tilt, the contact at x₀, a modulus E and a law S. Noise is in y alone, so f is solved
-from x for every trial instead of taking δ from the noisy deflection, which biases stiff contacts. Curves are averaged in
-bins first; starts come from a grid of contact points, at each of which the other three numbers have a closed form; then
-all four are refined by Levenberg and Marquardt's method. Standard errors come from the noise of the baseline, white and
-1/f (`curve_noise`), and grow by Birge's ratio where the residuals of the contact are larger than that noise.
+from x for every trial; δ from the noisy deflection would bias stiff contacts. Curves are averaged in bins first; starts
+come from a grid of contact points, at each of which the other three numbers have a closed form; then all four are
+refined by Levenberg and Marquardt's method. Standard errors come from the noise of the baseline, white and 1/f
+(`curve_noise`), and grow by Birge's ratio where the residuals of the contact are larger than that noise.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -29,9 +30,11 @@ FEWEST = 16  # samples that a curve needs
 BEFORE, NEAR, AFTER = 32, 48, 48  # bins far before, about and after the contact
 WIDTH = 2.0 / 64  # of a curve's samples, each way, that are about a contact which is known from the start alone
 SHARP = 0.2  # of the travel after contact that goes into the cantilever; from there on a contact is a kink
-BLOCK = 1000  # curves at a time
+BLOCK = 500  # curves at a time
 UNSURE = 0.5  # standard error of log E above which there is hardly a contact
 WANDER = 3.4  # variance of bins of flicker noise about a smooth curve, over its strength
+RIGID = 0.1  # of the deflection: an indentation that is less is not told from none
+SEEN = 5.0  # noise levels that a deflection must rise to be one
 TAIL = 8  # bins beyond the contact that a fit needs
 
 
@@ -75,11 +78,16 @@ def fit_curves(
     max_indentation: float | None = None,
     max_force: float | None = None,
     weights: str = "samples",
+    contact: np.ndarray | None = None,
+    workers: int = 1,
 ) -> ForceFit:
     """Fit a law that is proportional to the modulus to every curve.
 
     Numbers of `tip` may be (n, 1), one for each curve. max_indentation (m) and max_force (N): deeper samples are left
     out. weights: 'samples', each counts alike; 'parts', baseline and contact count alike however long they are.
+    contact: heights (n,) m at which the tip touches, as somebody else found them; they are kept, and only modulus and
+    baseline are fitted, with errors that take them for exact. NaN is a curve without contact.
+    workers: threads that go through blocks of curves at once.
 
     Raises ValueError for a law that is not proportional, a tip that says too little, or weights of another name, and
     UnitError where the deflection is not known in metres.
@@ -93,8 +101,13 @@ def fit_curves(
     _ = approach.position  # raises where the deflection has no unit of length
     limits = (np.inf if max_indentation is None else max_indentation, np.inf if max_force is None else max_force)
     n = len(approach)
-    parts = [slice(i, min(i + BLOCK, n)) for i in range(0, n, BLOCK)]
-    return _joined([_fit_block(_part(approach, s), law, tip_of(tip, s), limits, weights) for s in parts])
+
+    def fitted(s: slice) -> ForceFit:
+        given = None if contact is None else np.asarray(contact, float)[s]
+        return _fit_block(_part(approach, s), law, tip_of(tip, s), limits, weights, given)
+
+    with ThreadPoolExecutor(workers) as pool:
+        return _joined(list(pool.map(fitted, (slice(i, min(i + BLOCK, n)) for i in range(0, n, BLOCK)))))
 
 
 def _part(a: Approach, s: slice) -> Approach:
@@ -106,15 +119,17 @@ def _part(a: Approach, s: slice) -> Approach:
 
 
 def _joined(parts: list[ForceFit]) -> ForceFit:
-    found = {}
-    for f in fields(ForceFit):
-        values = [getattr(p, f.name) for p in parts]
-        found[f.name] = sum(values, ()) if f.name == "reason" else np.concatenate(values or [np.zeros(0)])
-    return ForceFit(**found)
+    names = [f.name for f in fields(ForceFit) if f.name != "reason"]
+    found = {name: np.concatenate([getattr(p, name) for p in parts]) for name in names} if parts else {}
+    return ForceFit(**(found or dict.fromkeys(names, np.zeros(0))), reason=tuple(r for p in parts for r in p.reason))
 
 
-def _fit_block(a: Approach, law: Law, tip: Tip, limits: tuple[float, float], weights: str) -> ForceFit:
+def _fit_block(
+    a: Approach, law: Law, tip: Tip, limits: tuple[float, float], weights: str, contact: np.ndarray | None
+) -> ForceFit:
     faults = list(a.faults)
+    for i in np.flatnonzero(~np.isfinite(contact)) if contact is not None else ():
+        faults[i] = faults[i] or "no contact was found"
     for i in np.flatnonzero(~np.isfinite(a.spring_constant)):
         faults[i] = faults[i] or "its spring constant is not known; say spring_constant in N/m"
     for i in np.flatnonzero(a.length < FEWEST):
@@ -123,7 +138,7 @@ def _fit_block(a: Approach, law: Law, tip: Tip, limits: tuple[float, float], wei
     names = [f.name for f in fields(ForceFit) if f.name not in ("reason", "converged")]
     found = {name: np.full(len(a), np.nan) for name in names} | {"converged": np.zeros(len(a), bool)}
     if len(sound):
-        values, reasons = _fit_sound(a, sound, law, tip_of(tip, sound), limits, weights)
+        values, reasons = _fit_sound(a, sound, law, tip_of(tip, sound), limits, weights, contact)
         for name, value in values.items():
             found[name][sound] = value
         for i, reason in zip(sound, reasons, strict=True):
@@ -132,7 +147,13 @@ def _fit_block(a: Approach, law: Law, tip: Tip, limits: tuple[float, float], wei
 
 
 def _fit_sound(
-    a: Approach, rows: np.ndarray, law: Law, tip: Tip, limits: tuple[float, float], weights: str
+    a: Approach,
+    rows: np.ndarray,
+    law: Law,
+    tip: Tip,
+    limits: tuple[float, float],
+    weights: str,
+    contact: np.ndarray | None,
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """The fit of curves that can be fitted: numbers by name, and what is to be said of each."""
     height, y, length = a.height[rows], a.deflection[rows], a.length[rows]
@@ -141,16 +162,18 @@ def _fit_sound(
     k = a.spring_constant[rows, None]
     sums = Sums(x), Sums(y)
     shape = shape_of(law, tip, float(np.nanmax(x) * 1.05 + 1e-12))
-    first = start_of(sums, length, law, tip, k)
+    at = None if contact is None else top[:, 0] - contact[rows]
+    first = start_of(sums, length, law, tip, k, at)
     if np.isfinite(limits).any():
         length = _shallow(x, y, length, first, k, limits)
-        first = start_of(sums, length, law, tip, k)
+        first = start_of(sums, length, law, tip, k, at)
+    hold = at is not None
     bins = _fine(sums, first, length, WIDTH * length)
-    fitted = refine(bins, _weights(bins, first, weights), first, shape, k)
+    fitted = refine(bins, _weights(bins, first, weights), first, shape, k, hold)
     second = fitted.parameters
     bins = _fine(sums, second, length, np.where(_sharp(bins, second), NEAR / 2, WIDTH * length))
     heavy = _weights(bins, second, weights)
-    fitted = refine(bins, heavy, second, shape, k)
+    fitted = refine(bins, heavy, second, shape, k, hold)
     return _told(fitted, bins, heavy, (x, y, length), top[:, 0], (law, tip, shape, k))
 
 
@@ -258,10 +281,16 @@ def _reasons(
     law, tip = physics
     after = ((bins.x > x0[:, None]) & (bins.count > 0)).sum(axis=1)
     before = (bins.count * (bins.x < x0[:, None])).sum(axis=1)
+    bent = np.take_along_axis(bins.x, _last(bins), axis=1)[:, 0] - x0 - values["indentation"]
+    stiff = (values["indentation"] < RIGID * bent) & (bent > SEEN * values["noise"])
     reasons = []
     for i in range(len(x0)):
-        if not error[i, 1] < UNSURE:
+        if not error[i, 1] < UNSURE and stiff[i]:
+            reasons.append("so stiff that the lever bends as far as the piezo goes; its modulus cannot be told")
+        elif not error[i, 1] < UNSURE:
             reasons.append("no contact that stands out of the noise")
+        elif values["r_squared"][i] <= 0:
+            reasons.append("the law explains nothing of it")
         elif before[i] < FEWEST:
             reasons.append("in contact from the start; there is no baseline to measure from")
         elif after[i] < TAIL:

@@ -57,11 +57,18 @@ def predicted(
     return b0 + b1 * x + f, slopes, x - x0 - f
 
 
-def refine(bins: Binned, weight: np.ndarray, start: np.ndarray, shape: Shape, k: np.ndarray) -> Fitted:
-    """Least squares of all four parameters from their start (n, 4), by Levenberg and Marquardt, all curves together."""
+def refine(
+    bins: Binned, weight: np.ndarray, start: np.ndarray, shape: Shape, k: np.ndarray, hold: bool = False
+) -> Fitted:
+    """Least squares of all four parameters from their start (n, 4), by Levenberg and Marquardt, all curves together.
+
+    hold: the contacts stay where they are.
+    """
+    free = np.array([0.0 if hold else 1.0, 1.0, 1.0, 1.0])
     p = start.copy()
     damp = np.full(len(p), 1e-3)
     y, slopes, depth = predicted(p, bins.x, shape, k)
+    slopes = slopes * free
     r = bins.y - y
     cost = (weight * r * r).sum(axis=1)
     done = np.zeros(len(p), bool)
@@ -80,7 +87,7 @@ def refine(bins: Binned, weight: np.ndarray, start: np.ndarray, shape: Shape, k:
         fell = (cost[at] - new_cost) <= SETTLED * cost[at]
         ok = at[better]
         p[ok], r[ok], slopes[ok], depth[ok], cost[ok] = (
-            v[better] for v in (trial, new_r, new_slopes, new_depth, new_cost)
+            v[better] for v in (trial, new_r, new_slopes * free, new_depth, new_cost)
         )
         damp[at] = np.where(better, damp[at] * 0.2, damp[at] * 8)
         done[at] = (better & fell) | (damp[at] > 1e8)

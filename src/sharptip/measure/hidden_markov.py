@@ -1,4 +1,5 @@
-"""Between how many states does a noisy trace switch, at which levels, and how often? Hidden Markov chains, many at once.
+"""Between how many states does a noisy trace switch, at which levels, and how often? Hidden Markov chains, many at
+once.
 
 A chain sits in one of K states, moves from i to j between two samples with probability `move[i, j]`, and shows in state
 k a number that is normal around `level[k]` with standard deviation `spread[k]`. The likelihood is maximised by
@@ -167,7 +168,8 @@ def _from_guess(z: np.ndarray, guess: np.ndarray, states: int) -> Chains:
 
 
 def _levels(z: np.ndarray, weight: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted mean and standard deviation of each state (n, K, channels); a state without weight stays where it was."""
+    """Weighted mean and standard deviation of each state (n, K, channels); a state without weight stays where it
+    was."""
     seen = np.isfinite(z)
     here = np.where(seen, z, 0.0)
     total = np.einsum("ntk,ntc->nkc", weight, seen.astype(float))

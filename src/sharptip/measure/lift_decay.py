@@ -1,8 +1,8 @@
 """How deep do the magnetic moments lie, and how strong is their signal? Decays with the lift height, many at once.
 
-For a given depth the law of `physics.magnetic_decay` is linear in its two other numbers, so the depth is sought on a grid
-where they are solved for in closed form, and all three are then refined together (Gauss and Newton). Errors are those of
-independent noise of the size of the residuals.
+For a given depth the law of `physics.magnetic_decay` is linear in its two other numbers, so the depth is sought on a
+grid where they are solved for in closed form, and all three are then refined together (Gauss and Newton). Errors are
+those of independent noise of the size of the residuals.
 """
 
 from __future__ import annotations

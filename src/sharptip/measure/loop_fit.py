@@ -187,7 +187,8 @@ class _Model:
         normal = np.einsum("nmk,nml->nkl", every, every) / scale[:, :, None] / scale[:, None]
         covariance = np.linalg.inv(normal + 1e-9 * np.eye(normal.shape[1])) * variance[:, None, None]
         covariance /= scale[:, :, None] * scale[:, None]
-        values, errors = self._named(np.concatenate([beta, theta], 1), covariance, size)
+        with np.errstate(divide="ignore", invalid="ignore"):  # a potential without a slope is nobody's
+            values, errors = self._named(np.concatenate([beta, theta], 1), covariance, size)
         return Fitted(values, errors, np.sqrt(variance) * size, (curve * size[:, None]).reshape(shape))
 
     def _named(

@@ -82,7 +82,12 @@ def _range(bias: np.ndarray, shift: np.ndarray, taken: np.ndarray) -> tuple[np.n
     level = np.where(taken, shift, np.inf).min(1) == np.where(taken, shift, -np.inf).max(1)
     fault = np.select(
         [nowhere, count < LEAST, _distinct(bias, taken) < 3, level],
-        ["no point was taken", f"fewer than {LEAST} points", "fewer than three biases", "the frequency shift is constant"],
+        [
+            "no point was taken",
+            f"fewer than {LEAST} points",
+            "fewer than three biases",
+            "the frequency shift is constant",
+        ],
         "",
     ).astype(object)
     fine = fault == ""
@@ -127,7 +132,9 @@ def _inverse3(m: np.ndarray) -> np.ndarray:
     cofactor = np.stack([np.cross(m[:, 1], m[:, 2]), np.cross(m[:, 2], m[:, 0]), np.cross(m[:, 0], m[:, 1])], 1)
     determinant = (m[:, 0] * cofactor[:, 0]).sum(1)
     fine = np.abs(determinant) > 1e-12 * np.maximum(m[:, 0, 0], 1e-300) ** 3
-    return np.where(fine[:, None, None], cofactor / np.where(fine, determinant, 1)[:, None, None], 0.0).transpose(0, 2, 1)
+    return np.where(fine[:, None, None], cofactor / np.where(fine, determinant, 1)[:, None, None], 0.0).transpose(
+        0, 2, 1
+    )
 
 
 def _slow_noise(away: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

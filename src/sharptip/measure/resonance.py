@@ -10,15 +10,28 @@ Nothing is trained; any band, any number of spectra.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..physics import oscillator
-from .varpro import Refined, Template, refine, unit
+from .resonance_grid import (
+    AVERAGE,
+    LINE,
+    MODULUS,
+    SEARCH,
+    Grid,
+    Posterior,
+    gain_of,
+    grid_of,
+    noise2_of,
+    overlap_of,
+    posterior,
+    searched,
+)
+from .varpro import Refined, Template, refine
 
-FLAGS = (
+FLAGS = (  # 1 to 3 have no answer; those above have one that should not be trusted as it is
     "",  # a resonance
     "no finite sample",
     "too few finite samples",
@@ -29,7 +42,6 @@ FLAGS = (
     "the search did not settle",
     "not one clean line",
 )
-UNFIT = 3  # flags 1 to 3 have no answer; those above have one that should not be trusted
 COLUMNS = (
     "amplitude", "resonance", "quality", "phase",
     "amplitude_error", "resonance_error", "quality_error", "phase_error", "noise", "snr", "flag",
@@ -39,81 +51,8 @@ FEWEST = 8  # finite samples of a spectrum
 # the log-likelihood that a line must gain for least squares; at 50 they are at the bound (docs/fit_resonance.md)
 SURE_OF = {"best": 50.0, "likelihood": -1.0, "posterior": np.inf}
 CHANCE = 0.01  # of a line in pure noise
-SEARCH, AVERAGE = (1.8, 2.0), (1.3, 4.0)  # grids: from one quality factor to the next, and places per linewidth
-MOST = 4000  # templates of a grid
 CLEAN = 4.5  # standard deviations that the correlation of neighbouring residuals may be from zero
 BLOCK = 512  # spectra at a time
-
-
-def _values(frequency: np.ndarray, theta: np.ndarray) -> np.ndarray:
-    return oscillator.shape(frequency, *np.exp(theta.T))
-
-
-def _slopes(frequency: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return oscillator.shape_slopes(frequency, *np.exp(theta.T))
-
-
-def _modulus(frequency: np.ndarray, theta: np.ndarray) -> np.ndarray:
-    return np.abs(_values(frequency, theta))
-
-
-def _modulus_slopes(frequency: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    h, first, second = _slopes(frequency, theta)
-    size = np.abs(h)
-    return size, (h.conj() * first).real / size, (h.conj() * second).real / size
-
-
-def _reach(theta: np.ndarray) -> np.ndarray:
-    """Half a linewidth in log f0, half a unit in log Q."""
-    return np.stack([0.5 * np.exp(-theta[:, 1]), np.full(len(theta), 0.5)], axis=1)
-
-
-LINE = Template("oscillator", _values, _slopes, _reach)  # theta = (log f0, log Q)
-MODULUS = Template("oscillator without phase", _modulus, _modulus_slopes, _reach)
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Resonances (k,) that spectra on one frequency axis are held against.
-
-    theta (k, 2): log f0, log Q; weight (k,) of the prior; energy (k,): Σ|T|² of templates with a peak of 1;
-    units (k, f): the templates at length 1, in single precision.
-    """
-
-    theta: np.ndarray
-    weight: np.ndarray
-    energy: np.ndarray
-    units: np.ndarray
-
-
-def quality_range(frequency: np.ndarray) -> tuple[float, float]:
-    """Quality factors that a band can tell: lines from twice as wide as the band to 1.5 samples wide."""
-    band, middle = float(np.ptp(frequency)), float(np.mean(frequency))
-    spacing = band / (len(frequency) - 1)
-    return max(1.0, middle / (2 * band)), middle / (1.5 * spacing)
-
-
-def grid_of(
-    frequency: np.ndarray,
-    quality: tuple[float, float] | None = None,
-    density: tuple[float, float] = AVERAGE,
-    *,
-    basis: np.ndarray,
-    template: Template = LINE,
-) -> Grid:
-    """A grid over the band: places in proportion to the linewidth, quality factors in a geometric series."""
-    (low, high), (ratio, steps) = quality or quality_range(frequency), density
-    band, middle = float(np.ptp(frequency)), float(np.mean(frequency))
-    levels = np.geomspace(low, high, 1 + max(1, round(np.log(high / low) / np.log(ratio))))
-    counts = np.maximum(3, np.ceil(steps * band * levels / middle).astype(int) + 1)
-    kept = max(2, int(np.searchsorted(np.cumsum(counts), MOST)))  # narrower lines start from the narrowest that is kept
-    levels, counts = levels[:kept], counts[:kept]
-    places = np.concatenate([np.linspace(frequency.min(), frequency.max(), n) for n in counts])
-    theta = np.log(np.stack([places, np.repeat(levels, counts)], axis=1))
-    shapes = oscillator.without_background(template.values(frequency, theta), basis)
-    kind = np.complex64 if np.iscomplexobj(shapes) else np.float32
-    energy = (np.abs(shapes) ** 2).sum(axis=1)
-    return Grid(theta, np.repeat(1.0 / counts, counts), energy, unit(shapes).astype(kind))
 
 
 def fit_spectra(
@@ -127,8 +66,9 @@ def fit_spectra(
 ) -> dict[str, np.ndarray]:
     """Amplitude, resonance, quality factor and phase of every spectrum, with standard errors: name (COLUMNS) → (n,).
 
-    spectra     (n, f) complex, or real and positive where only the modulus was kept: then `phase` is NaN, and the noise
-                is taken to be additive and Gaussian, as it is where moduli stand out of the noise (see `debiased`)
+    spectra     (n, f) complex, or real and positive where only the modulus was kept: then no `phase`, what noise adds
+                to moduli is taken off (`debiased`), and the rest is least squares, which is right for lines that stand
+                out of the noise; below an SNR of 5 such lines come out too broad
     frequency   (f,) Hz, in any order
     quality     range of quality factors to look in, by default all that the band can tell; a prior where data are weak
     background  terms of a complex polynomial under the line that are fitted too: 0, 1 (constant) or 2 (linear)
@@ -220,7 +160,7 @@ def turns_the_other_way(spectra: np.ndarray, frequency: np.ndarray, strongest: i
     basis = oscillator.background_basis(frequency, 0)
     grid = grid_of(np.asarray(frequency, float), None, SEARCH, basis=basis)
     given, mirrored = (
-        _gain(_overlap(s / max(size.max(initial=0), 1e-300), grid)).max(axis=1) for s in (some, some.conj())
+        gain_of(overlap_of(s / max(size.max(initial=0), 1e-300), grid)).max(axis=1) for s in (some, some.conj())
     )
     return bool(len(some) and (mirrored > 2 * given).mean() > 0.5)
 
@@ -234,7 +174,9 @@ def _fit(
     estimate: str,
 ) -> np.ndarray:
     """(n, COLUMNS) of spectra that are finite and vary."""
-    template = LINE if np.iscomplexobj(spectra) else MODULUS
+    template = LINE
+    if not np.iscomplexobj(spectra):
+        template, spectra = MODULUS, debiased(spectra, _roughness(spectra, frequency))
     basis = oscillator.background_basis(frequency, background)
     size = np.abs(spectra).max(axis=1)
     spectra = oscillator.without_background(spectra / size[:, None], basis)
@@ -257,7 +199,7 @@ def _from_grids(
     sure_of: float,
 ) -> np.ndarray:
     """Least squares for those that the first grid is sure of, the posterior's mean on the second for the others."""
-    found = [_searched(spectra[i : i + BLOCK], search, basis) for i in range(0, len(spectra), BLOCK)]
+    found = [searched(spectra[i : i + BLOCK], search, basis) for i in range(0, len(spectra), BLOCK)]
     best, likelihood = (np.concatenate(part) for part in zip(*found, strict=True))
     sure = np.flatnonzero(likelihood >= sure_of)
     weak = np.flatnonzero(likelihood < sure_of)
@@ -265,45 +207,18 @@ def _from_grids(
     out[sure] = _from_start(spectra[sure], frequency, search.theta[best[sure]], template, basis)
     for i in range(0, len(weak), BLOCK):
         part = weak[i : i + BLOCK]
-        out[part] = _posterior(spectra[part], average, basis)
+        out[part] = _from_posterior(posterior(spectra[part], average, basis))
     least = np.log(len(search.theta) / CHANCE)
     out[(out[:, -1] == 0) & (likelihood < least), -1] = 4
     return out
 
 
-def _searched(spectra: np.ndarray, grid: Grid, basis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(the best template (n,), the log-likelihood that it gains over no line (n,))."""
-    gain = _gain(_overlap(spectra, grid))
-    best = gain.argmax(axis=1)
-    top = gain[np.arange(len(gain)), best]
-    return best, top / _scale(_noise2(_energy(spectra) - top, spectra, basis), spectra)
-
-
-def _overlap(spectra: np.ndarray, grid: Grid) -> np.ndarray:
-    """T̂*·y (n, k): one matrix product."""
-    return spectra.astype(grid.units.dtype) @ grid.units.conj().T
-
-
-def _gain(overlap: np.ndarray) -> np.ndarray:
-    """What each template takes off the sum of squares; a modulus has no lines that point down."""
-    if np.iscomplexobj(overlap):
-        return overlap.real**2 + overlap.imag**2
-    return np.maximum(overlap, 0) ** 2
-
-
-def _energy(spectra: np.ndarray) -> np.ndarray:
-    return np.vecdot(spectra, spectra).real
-
-
-def _scale(noise2: np.ndarray, spectra: np.ndarray) -> np.ndarray:
-    """By what a sum of squares becomes a log-likelihood."""
-    return noise2 if np.iscomplexobj(spectra) else 2 * noise2
-
-
-def _noise2(rest: np.ndarray, spectra: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """σ² per sample from what a line leaves over: a line takes two complex samples, or three real ones."""
-    lost = 2 if np.iscomplexobj(spectra) else 3
-    return np.maximum(rest, 1e-30) / max(spectra.shape[1] - lost - basis.shape[1], 1)
+def _from_posterior(mean: Posterior) -> np.ndarray:
+    """Several places are possible where the spread is more than a linewidth."""
+    peak = np.exp(mean.log_amplitude + mean.theta[:, 1])
+    out = _columns(peak, mean.theta, mean.phase, mean.errors, mean.noise2)
+    out[mean.errors[:, 1] > np.exp(-mean.theta[:, 1]), -1] = 5
+    return out
 
 
 def _from_start(
@@ -315,7 +230,7 @@ def _from_start(
 ) -> np.ndarray:
     """Least squares with standard errors from the Fisher information, the noise being what is left over."""
     found = refine(spectra, frequency, theta, template, basis)
-    noise2 = _noise2(found.rest, spectra, basis)
+    noise2 = noise2_of(found.rest, spectra, basis)
     errors = _errors(found, noise2, np.iscomplexobj(spectra))
     out = _columns(np.abs(found.height), found.theta, np.angle(found.height), errors, noise2)
     left = spectra - found.height[:, None] * oscillator.without_background(
@@ -367,35 +282,10 @@ def _structured(left: np.ndarray) -> np.ndarray:
     return together * spread > CLEAN
 
 
-def _posterior(spectra: np.ndarray, grid: Grid, basis: np.ndarray) -> np.ndarray:
-    """Mean and spread over the grid, the complex height integrated out; σ is what the best line leaves over."""
-    overlap = _overlap(spectra, grid)
-    gain = _gain(overlap)
-    top = gain.max(axis=1)
-    noise2 = _noise2(_energy(spectra) - top, spectra, basis)
-    scale = _scale(noise2, spectra)
-    odds = np.exp((gain - top[:, None]) / scale[:, None].astype(gain.dtype)) * grid.weight
-    odds = odds / odds.sum(axis=1, keepdims=True)
-    origin = grid.theta.mean(axis=0)
-    moved = grid.theta - origin
-    mean = odds @ moved
-    spread = np.maximum(odds @ moved**2 - mean**2, 0) + np.array([0.0, np.log(AVERAGE[0]) ** 2 / 12])  # and of a cell
-    log_peak = 0.5 * np.log(np.maximum(gain, 1e-30) / grid.energy)
-    log_amplitude = log_peak - grid.theta[:, 1]
-    level = (odds * log_amplitude).sum(axis=1)
-    own = 0.5 * scale / np.maximum(top, 1e-30)
-    level_spread = np.maximum((odds * log_amplitude**2).sum(axis=1) - level**2, 0) + own
-    if np.iscomplexobj(overlap):
-        direction = (odds * overlap / np.maximum(np.abs(overlap), 1e-30)).sum(axis=1)
-        phase = np.angle(direction)
-        turn = -2 * np.log(np.clip(np.abs(direction), 1e-6, 1)) + own
-    else:
-        phase = turn = np.full(len(gain), np.nan)
-    errors = np.sqrt(np.stack([level_spread, spread[:, 0], spread[:, 1], turn], axis=1))
-    theta = origin + mean
-    out = _columns(np.exp(level + theta[:, 1]), theta, phase, errors, noise2)
-    out[errors[:, 1] > np.exp(-theta[:, 1]), -1] = 5  # spread over more than a linewidth
-    return out
+def _roughness(amplitudes: np.ndarray, frequency: np.ndarray) -> np.ndarray:
+    """σ (n, 1) of the complex noise under moduli (n, f), from their second differences, where lines hardly show."""
+    bends = np.diff(amplitudes[:, np.argsort(frequency)], 2, axis=1)
+    return np.sqrt(2) * np.median(np.abs(bends), axis=1, keepdims=True) / (0.6745 * np.sqrt(6))
 
 
 def debiased(amplitudes: np.ndarray, noise: float | np.ndarray) -> np.ndarray:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..physics.oscillator import background_basis
-from .resonance import LINE, fit_spectra
+from .resonance import fit_spectra
+from .resonance_grid import LINE
 from .varpro import refine
 
 ROUNDS = 5  # of reweighting

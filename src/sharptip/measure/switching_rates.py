@@ -42,10 +42,13 @@ def switching_rates(traces: np.ndarray, chains: Chains, dt: float) -> Rates:
     if k == 1:
         return Rates(rate, np.zeros_like(rate))
     covariance = _covariance(samples_of(traces), chains)[:, : k * (k - 1), : k * (k - 1)]
-    slope = np.stack([
-        (generator(_moved(chains, i, STEP).move) - generator(_moved(chains, i, -STEP).move)) / (2 * STEP * dt)
-        for i in range(k * (k - 1))
-    ], axis=-1)  # (n, K, K, parameters) fmt: skip
+    slope = np.stack(
+        [
+            (generator(_moved(chains, i, STEP).move) - generator(_moved(chains, i, -STEP).move)) / (2 * STEP * dt)
+            for i in range(k * (k - 1))
+        ],
+        axis=-1,
+    )  # (n, K, K, parameters) fmt: skip
     variance = np.einsum("nija,nab,nijb->nij", slope, covariance, slope)
     return Rates(rate, np.sqrt(np.where(variance >= 0, variance, np.nan)))
 
@@ -56,14 +59,14 @@ def generator(move: np.ndarray) -> np.ndarray:
     Negative entries, which noise leaves where a rate is 0, are 0.
     """
     value, vector = np.linalg.eig(move.astype(complex))
-    real = (value.real > 0).all(-1)
+    real = np.asarray((value.real > 0).all(-1))
     log = np.einsum("nij,nj,njk->nik", vector, np.log(np.where(value == 0, 1, value)), _inverse(vector)).real
     rate = np.where(real[:, None, None], np.maximum(log, 0), np.nan)
     return rate * (1 - np.eye(move.shape[-1]))
 
 
 def correct_missed(rates: np.ndarray, dead_time: float) -> np.ndarray:
-    """Apparent rates of two states (n, 2), in 1/s, that were counted on dwells of `dead_time` (s) and longer → true ones.
+    """Apparent rates of two states (n, 2), in 1/s, counted on dwells of `dead_time` (s) and longer → true ones.
 
     rates[:, 0] leaves the first state, rates[:, 1] the second. NaN where no rates would look like that: the chain is
     too fast for the instrument. Of the two solutions the slower one, as is usual.

@@ -52,7 +52,8 @@ def faults_of(traces: np.ndarray) -> tuple[str, ...]:
 
 
 def scaled(traces: np.ndarray) -> np.ndarray:
-    """(n, 3, samples): the trace with most of it within ±1, its second channel or zeros, and 1 where a sample was taken.
+    """(n, 3, samples): the trace with most of it within ±1, its second channel or zeros, and 1 where a sample was
+    taken.
 
     One channel has no zero: the middle of its range is put there. A pair has one, for a bleached molecule is dark: both
     channels are divided by the brightest sum.
@@ -123,7 +124,8 @@ def wander(x: np.ndarray, states: np.ndarray, many: int) -> np.ndarray:
 
 
 def seen_rates(x: np.ndarray, chains: Chains, dt: np.ndarray, dead: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(rates, standard errors), (n, 2) in 1/s, between the two lowest states, with the dwells that were too short to see."""
+    """(rates, standard errors), (n, 2) in 1/s, between the two lowest states, with the dwells that were too short to
+    see."""
     found = switching_rates(x, chains, 1.0)
     rate = np.stack([found.rate[:, 0, 1], found.rate[:, 1, 0]], 1) / dt[:, None]
     error = np.stack([found.error[:, 0, 1], found.error[:, 1, 0]], 1) / dt[:, None]
@@ -158,7 +160,9 @@ def plain_chains(traces: np.ndarray, dt: np.ndarray, dead: np.ndarray) -> tuple[
 def _nothing(traces: np.ndarray, state: np.ndarray) -> Settled:
     n, channels, _ = traces.shape
     level = np.full((n, channels, MOST_STATES), np.nan)
-    return Settled(np.zeros(n, int), state.copy(), level, level.copy(), np.full((n, 2), np.nan), np.full((n, 2), np.nan))
+    return Settled(
+        np.zeros(n, int), state.copy(), level, level.copy(), np.full((n, 2), np.nan), np.full((n, 2), np.nan)
+    )
 
 
 def _fill(out: Settled, of: np.ndarray, chains: Chains, state: np.ndarray) -> None:
@@ -173,8 +177,11 @@ FEATURES = ("skewness", "kurtosis", "next", "tenth", "hundredth", "bimodality", 
 
 
 def trace_features(numbers: np.ndarray) -> np.ndarray:
-    """(n, 3, samples) as `scaled` → (n, FEATURES): moments, autocorrelations, drift, and how two channels go together."""
-    return np.stack([_features(row[:, row[2] > 0]) for row in numbers]) if len(numbers) else np.zeros((0, len(FEATURES)))
+    """(n, 3, samples) as `scaled` → (n, FEATURES): moments, autocorrelations, drift, and how two channels go
+    together."""
+    return (
+        np.stack([_features(row[:, row[2] > 0]) for row in numbers]) if len(numbers) else np.zeros((0, len(FEATURES)))
+    )
 
 
 def _features(row: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 SHARP, BROAD = 1.0, 6.0  # samples; a person's click is that exact mostly, or that much off now and then
 OFF = 0.3  # how often
+NOWHERE = -1e4  # the logit of contact where a curve has no sample
 CONTACT_WEIGHT = 0.3  # the questions' share of the loss is 1 each
 
 
@@ -72,7 +73,7 @@ class CurveRater(nn.Module):
         for layer in self.up:
             finer = seen.pop()
             h = layer(torch.cat([F.interpolate(h, size=finer.shape[-1]), finer], dim=1))
-        contact = self.contact(h)[:, 0].masked_fill(curve[:, -1] < 0.5, -1e4)
+        contact = self.contact(h)[:, 0].masked_fill(curve[:, -1] < 0.5, NOWHERE)
         if not self.answers:
             return contact
         here = F.adaptive_avg_pool1d(contact.softmax(1)[:, None], deep.shape[-1])
@@ -99,6 +100,7 @@ def contact_loss(contact: Tensor, place: Tensor) -> Tensor:
         return contact.sum() * 0.0
     away = torch.arange(contact.shape[1], device=contact.device) - place[known, None]
     click = (1 - OFF) * _bell(away, SHARP) + OFF * _bell(away, BROAD)
+    click = torch.where(contact[known] > NOWHERE / 2, click, 0.0)
     click = click / click.sum(1, keepdim=True).clamp(min=1e-12)
     return -(click * contact[known].log_softmax(1)).sum(1).mean()
 

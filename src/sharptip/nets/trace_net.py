@@ -111,11 +111,12 @@ class ScatterNet(nn.Module):
 
 
 def pictures(x: Tensor) -> Tensor:
-    """(n, 3, frames) → (n, 2, PICTURE, PICTURE): how often pairs of numbers occurred, on a root scale with a maximum of 1.
+    """(n, 3, frames) → (n, 2, PICTURE, PICTURE): how often pairs of numbers occurred, on a root scale with a maximum
+    of 1.
 
     The second map is 1 all over where the pairs are of two channels, 0 where they are of neighbours in time.
     """
-    n, _, frames = x.shape
+    n = len(x)
     two = (x[:, 1] != 0).any(1)
     after = torch.cat([x[:, 0, 1:], x[:, 0, -1:]], 1)
     other = torch.where(two[:, None], x[:, 1], after)

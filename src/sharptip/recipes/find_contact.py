@@ -88,7 +88,7 @@ RECIPE = Recipe(
     },
     labelled=lambda path, options: curves_of(path, options),
     options={
-        "curves": 16, "widths": (8, 12, 16, 24, 32, 48, 48), "examples": 400, "epochs": 20, "batch": 48, "lr": 2e-3,
+        "curves": 16, "start_from": None, "widths": (8, 12, 16, 24, 32, 48, 48), "examples": 600, "epochs": 10, "batch": 48, "lr": 2e-3,
         "schedule": "cosine", "weight_decay": 0.01, "clip": 5.0, "half": True,
     },
     noun="curves",

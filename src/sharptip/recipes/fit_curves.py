@@ -19,7 +19,7 @@ from ..core.scan import label
 from ..fit.labelled_curves import curves_of
 from ..fit.recipe import Example, Options, Port, Recipe
 from ..fit.rows import Answers, Rows, needed
-from ..measure.apparent_modulus import apparent_modulus, modulus_from
+from ..measure.apparent_modulus import above_zero, modulus_from
 from ..measure.approach import Approach, approach_of
 from ..measure.contact_point import FINDERS
 from ..measure.curve_errors import contact_median, contact_p90
@@ -37,7 +37,7 @@ UNITS = {  # answer → unit; those of a ForceFit, and the last two beside it
     "apparent_modulus": "Pa", "adhesion": "N",
 }  # fmt: skip
 SAID = {"transition": "flat"}  # what a scan of labelled curves calls a field of the tip
-DEEP = 0.05  # of the indentation, the last part, whose median is the apparent modulus
+DEEP = 0.05  # of the indentation, the last part, which gives the apparent modulus
 CLASSICAL = ("ratio of variances", "goodness of variances", "line and parabola")
 
 
@@ -84,13 +84,23 @@ def rows(scan: xr.Dataset, options: Options) -> Rows:
     if approach.unit != "m":
         raise ModelError(f"{label(scan)}: {approach.no_force[0]}")
     limits = {k: options[k] for k in ("max_indentation", "max_force", "weights")}
-    fit = fit_curves(approach, law, tip, **limits)
+    fit = fit_curves(approach, law, tip, contact=_contact(approach, options), **limits)
     kept = {name: getattr(fit, name) for name in UNITS if hasattr(fit, name)}
     kept["apparent_modulus"] = _deepest(approach, kept, law, tip)
     kept["adhesion"] = _adhesion(scan, approach, kept["contact"], given)
     kept["doubt"] = np.array([r if c else "" for r, c in zip(fit.reason, fit.converged, strict=True)], str)
     faults = tuple("" if c else r for r, c in zip(fit.reason, fit.converged, strict=True))
     return Rows(np.zeros((len(faults), 1, 1), np.float32), ("curve",), faults, kept)
+
+
+def _contact(approach: Approach, options: Options) -> np.ndarray | None:
+    """(n,) m, the contacts of the classical finder that the options name; None where they are to be fitted."""
+    if options["contact"] == "fit":
+        return None
+    if options["contact"] not in FINDERS:
+        known = ", ".join(map(repr, ("fit", *FINDERS)))
+        raise ModelError(f"recipe {NAME!r}: option 'contact' is {options['contact']!r}; it is one of {known}")
+    return FINDERS[options["contact"]](approach)
 
 
 def _checked(scan: xr.Dataset) -> None:
@@ -103,15 +113,12 @@ def _checked(scan: xr.Dataset) -> None:
 
 
 def _deepest(approach: Approach, kept: Answers, law: Law, tip: Tip) -> np.ndarray:
-    """(n,) Pa, the modulus that the deepest part of a curve alone gives."""
-    depth, modulus = apparent_modulus(
-        approach, kept["contact"], law, tip, offset=kept["offset"], tilt=kept["tilt"]
-    )  # fmt: skip
+    """(n,) Pa, the modulus that the deepest part of a curve alone gives, from its mean depth and force."""
+    depth, force = above_zero(approach, kept["contact"], kept["offset"], kept["tilt"])
     last = depth >= (1 - DEEP) * np.nanmax(np.nan_to_num(depth, nan=-np.inf), axis=1, initial=0.0)[:, None]
-    found = np.full(len(modulus), np.nan)
-    for i in np.flatnonzero((last & np.isfinite(modulus)).any(axis=1)):
-        found[i] = np.nanmedian(modulus[i, last[i]])
-    return found
+    n = np.maximum(last.sum(axis=1), 1)
+    deep, pressed = (np.where(last, v, 0.0).sum(axis=1) / n for v in (depth, force))
+    return law.modulus(np.nan_to_num(deep), pressed, tip)
 
 
 def _adhesion(scan: xr.Dataset, approach: Approach, contact: np.ndarray, given: dict[str, Any]) -> np.ndarray:
@@ -130,7 +137,7 @@ def answer(rows: Rows, output: np.ndarray | None, options: Options) -> Answers:
 def example(rng: np.random.Generator, options: Options) -> Example:
     """Good curves of one session with a bead or a sharp tip, whose scan says the tip and the law."""
     drawn = force_curves(rng, options["curves"], per_session=options["curves"], faulty=0.0, setting=options["setting"])
-    about = {k: float(drawn.record[k][0]) for k in ("radius", "half_angle")}
+    about = {k: float(drawn.record[k][0]) for k in ("radius", "half_angle", "thickness")}
     drawn.scan.attrs.update(about, poisson=0.5, law=str(drawn.truth["law"][0]))
     truth = {k: drawn.truth[k] for k in ("contact", "modulus")}
     return Example(drawn.scan, truth, group=f"session {rng.integers(2**62)}")
@@ -171,6 +178,7 @@ RECIPE = Recipe(
     options={
         "law": "", "radius": None, "half_angle": None, "poisson": None, "transition": None, "thickness": None,
         "spring_constant": None, "sensitivity": None, "max_indentation": None, "max_force": None, "weights": "samples",
+        "contact": "fit",
         "curves": 16, "setting": "cell, bead", "examples": 20,
     },
     noun="curves",

@@ -1,6 +1,6 @@
 """At which bias is the force between tip and sample least, for every spectrum of frequency shift against bias?
 
-The Kelvin parabola of `physics.parabola`, fitted in closed form to each spectrum of a file or a map, outliers held down,
+The Kelvin parabola of `physics.parabola`, fitted in closed form to each spectrum of a file or map, outliers held down,
 the noise that neighbouring points share counted as what it is (`measure.parabola`). Nothing is learned: it answers
 without a training.
 """
@@ -80,7 +80,7 @@ def highest(scan: xr.Dataset, options: Options) -> Answers:
 def example(rng: np.random.Generator, options: Options) -> Example:
     """Sixteen spectra of one tip: noise that neighbours share, now and then a spike, potentials of their own."""
     n, points = 16, int(rng.integers(60, 400))
-    bias = np.linspace(*sorted(rng.uniform(0.3, 2, 2) * (-1, 1)), points)
+    bias = np.linspace(-rng.uniform(0.3, 2), rng.uniform(0.3, 2), points)
     potential = rng.normal(0, 0.3) + rng.normal(0, 0.05, n)
     curvature = rng.uniform(0.5, 10) * rng.uniform(0.8, 1.25, n)
     maximum = rng.uniform(-50, 0, n)

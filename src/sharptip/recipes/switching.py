@@ -95,7 +95,8 @@ def network(options: Any) -> Any:
     from ..nets.mechanism_posterior import outputs
 
     return ConvClassifier(
-        filters=(16, 32, 64), dense=(64,), channels=4, outputs=outputs(len(MECHANISMS), len(PARAMETERS)), head="gap",
+        filters=(16, 32, 64), dense=(64,), channels=4, outputs=outputs(len(MECHANISMS), len(PARAMETERS)),
+        head=options["head"],
         norm="batch", padding="same", size=options["size"],
     )  # fmt: skip
 
@@ -141,9 +142,11 @@ def _learned(rows: Rows, output: np.ndarray | None) -> dict[str, np.ndarray]:
     """Mechanism probabilities (n, K), and mean and standard deviation of the posterior in V and shares."""
     import torch
 
-    from ..nets.mechanism_posterior import split
+    from ..nets.mechanism_posterior import outputs, split
 
     assert output is not None
+    if not rows.sound.any():
+        output = np.zeros((len(rows.faults), outputs(len(MECHANISMS), len(PARAMETERS))))
     logits, mean, factor = split(torch.from_numpy(np.asarray(output, np.float32)), len(PARAMETERS))
     deviation = (factor @ factor.mT).diagonal(dim1=1, dim2=2).sqrt().numpy()
     unit = _scales(rows)
@@ -183,12 +186,6 @@ def discriminant(options: Any) -> Any:
     from sklearn.preprocessing import StandardScaler
 
     return make_pipeline(StandardScaler(), LinearDiscriminantAnalysis())
-
-
-def forest(options: Any) -> Any:
-    from sklearn.ensemble import RandomForestClassifier
-
-    return RandomForestClassifier(50, max_depth=10, random_state=options["seed"])
 
 
 def fitted(scan: xr.Dataset, options: Any) -> dict[str, np.ndarray]:
@@ -250,7 +247,6 @@ RECIPE = Recipe(
     features=features,
     rivals={
         "LDA on loop quantities": Rival("mechanism", discriminant),
-        "forest on loop quantities": Rival("mechanism", forest),
     },
     classical={"physics fit": fitted},
     measures={
@@ -269,15 +265,16 @@ RECIPE = Recipe(
         ),
     ),
     options={
-        "examples": 150,
+        "examples": 200,
         "pixels": 24,  # loops of one simulated run
         "fresh": True,
-        "epochs": 14,
+        "epochs": 20,
         "batch": 48,
-        "lr": 2e-3,
+        "lr": 3e-3,
         "schedule": "cosine",
         "half": True,
         "size": SIZE,  # of a loop image
+        "head": "gap",  # of the network: what it averages; "flatten" keeps where along the voltages something happens
         "off_field": None,  # place along `field` that was measured with the write voltage off
         "on": False,  # take the loops that were measured while it was on
         "phase_offset": None,  # rad, for amplitude and phase; None: from the scan

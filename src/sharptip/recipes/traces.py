@@ -2,9 +2,9 @@
 
 For whatever switches between a few levels while it is recorded: telegraph noise of a tunnelling current, dwells of a
 cantilever, donor and acceptor of one molecule. A network that has seen simulated traces of all three, and of what is
-mistaken for them (`simulate.telegraph`), says which to keep and which state each sample is in; a hidden Markov chain that
-starts from there gives levels, rates and their errors (`measure.hidden_markov`). After AutoSiM (Li et al., Nat. Commun.
-11, 5833 (2020)), reference 110 of the review doi 10.3762/bjnano.12.66.
+mistaken for them (`simulate.telegraph`), says which to keep and which state each sample is in; a hidden Markov chain
+that starts from there gives levels, rates and their errors (`measure.hidden_markov`). After AutoSiM (Li et al., Nat.
+Commun. 11, 5833 (2020)), reference 110 of the review doi 10.3762/bjnano.12.66.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from ..measure.telegraph_traces import DEAD, MOST_STATES, faults_of, plain_chain
 NAME = "traces"
 DARK = MOST_STATES  # class of a frame in which a pair is bleached or blinks
 TOGETHER = 16  # traces of an example
+WORST = 3.0  # error of a rate, in ln k, that was not found at all, or is wrong by more: a factor of 20
 
 
 def rows(scan: xr.Dataset, options: Options) -> Rows:
@@ -39,8 +40,10 @@ def rows(scan: xr.Dataset, options: Options) -> Rows:
     found = [needed(scan, Port(n, options["unit"], ()), NAME) for n in names]
     along = next((d for d in ("time", "sample") if d in found[0].dims), None)
     if along is None or any(f.dims != found[0].dims for f in found):
-        raise ChannelError(f"{label(scan)}: {names[-1]!r} has axes {found[-1].dims}; recipe {NAME!r} goes along 'time', "
-                           "or 'sample' of force curves")  # fmt: skip
+        raise ChannelError(
+            f"{label(scan)}: {names[-1]!r} has axes {found[-1].dims}; "
+            f"recipe {NAME!r} goes along 'time', or 'sample' of force curves"
+        )
     dims = tuple(str(d) for d in found[0].dims if d != along)
     values = np.stack([f.transpose(..., along).values.reshape(-1, f.sizes[along]) for f in found], 1).astype(float)
     if "segment" in scan and along == "sample":
@@ -67,17 +70,18 @@ def _seconds(scan: xr.Dataset, along: str, n: int) -> np.ndarray:
     time = scan["time"]
     if time.attrs.get("units") != "s":
         raise UnitError(f"{label(scan)}: 'time' is in {time.attrs.get('units')!r}; recipe {NAME!r} needs 's'")
+    if scan.sizes[along] < 2:  # no trace that can be judged
+        return np.full(n, np.nan)
     steps = np.diff(time.transpose(..., along).values.astype(float), axis=-1).reshape(-1, scan.sizes[along] - 1)
-    there = np.isfinite(steps).any(1)
-    dt = np.array([float(np.median(s[np.isfinite(s)])) if ok else np.nan for s, ok in zip(steps, there, strict=True)])
+    dt = np.array([float(np.median(s[np.isfinite(s)])) if np.isfinite(s).any() else np.nan for s in steps])
     return np.repeat(dt, n) if len(dt) == 1 else dt
 
 
 def target(rows: Rows, truth: Answers, options: Options) -> np.ndarray:
-    """(n, 2, samples): whether to keep the trace; the class of each sample of one that is kept, dark where no state is."""
+    """(n, 2, samples): whether to keep a trace; of one to be kept the class of each sample, dark where no state is."""
     accept = np.asarray(truth["accept"], float)
     kept = (accept == 1)[:, None] & (rows.numbers[:, 2] > 0)
-    state = np.asarray(truth["state"], float)
+    state = np.asarray(truth.get("state", np.full(kept.shape, np.nan)), float)
     known = np.isfinite(state).any(1)[:, None]
     state = np.where(kept & known, np.where(np.isfinite(state), state, DARK), np.nan)
     state = np.where(np.isfinite(state) & (state < DARK) | _is_pair(rows)[:, None], state, np.nan)
@@ -90,6 +94,8 @@ def _is_pair(rows: Rows) -> np.ndarray:
 
 def answer(rows: Rows, output: np.ndarray | None, options: Options) -> Answers:
     assert output is not None
+    if output.ndim < 3:  # no trace is sound, and the network was not asked
+        output = np.zeros((len(rows.numbers), MOST_STATES + 2, rows.numbers.shape[2]))
     p = 1 / (1 + np.exp(-output[:, 0, 0].astype(float)))
     classes = output[:, 1:].argmax(1)
     guess = np.where((rows.numbers[:, 2] > 0) & (classes < DARK), classes, -1)
@@ -99,7 +105,7 @@ def answer(rows: Rows, output: np.ndarray | None, options: Options) -> Answers:
 
 def _told(found: Any) -> Answers:
     return {
-        "state": np.where(found.state >= 0, found.state, np.nan),
+        "state": np.where(found.state >= 0, found.state, np.nan).astype(np.float32),
         "states": found.states.astype(float),
         "level": found.level[:, 0],
         "k12": found.rate[:, 0], "k12_error": found.error[:, 0],
@@ -200,30 +206,32 @@ def states_right(truth: Answers, said: Answers) -> float:
 
 
 def _logs(truth: Answers, said: Answers) -> tuple[np.ndarray, np.ndarray]:
-    """(ln of rate over true rate, its standard error) of traces of two states that are kept rightly."""
+    """(|ln(rate / true rate)|, WORST where none was found; its standard error) of traces of two states, rightly
+    kept."""
     two = (truth["accept"] == 1) & (said["accept"] > 0.5) & (truth["states"] == 2)
-    ratio = np.concatenate([said[k][two] / truth[k][two] for k in ("k12", "k21")])
+    pairs = [(said[k][two], said[f"{k}_error"][two], truth[k][two]) for k in ("k12", "k21")]
+    rate, error, true = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
     with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.concatenate([said[f"{k}_error"][two] / said[k][two] for k in ("k12", "k21")])
-        away = np.log(ratio)
-    return np.where(np.isfinite(away), away, np.inf), error  # a rate that is not found is as wrong as can be
+        away, error = np.abs(np.log(rate / true)), error / rate
+    known = np.isfinite(true)
+    return np.where(away <= WORST, away, WORST)[known], error[known]
 
 
 def rate_error(truth: Answers, said: Answers) -> float:
     """Median of |ln(k / true k)|: 0.1 is a tenth too fast or too slow."""
-    away = np.abs(_logs(truth, said)[0])
-    return float(np.median(away)) if len(away) else float("nan")
+    away, _ = _logs(truth, said)
+    return float(np.median(away)) if len(away) else WORST
 
 
 def rate_error_90(truth: Answers, said: Answers) -> float:
-    away = np.abs(_logs(truth, said)[0])
-    return float(np.quantile(away, 0.9, method="lower")) if len(away) else float("nan")
+    away, _ = _logs(truth, said)
+    return float(np.quantile(away, 0.9)) if len(away) else WORST
 
 
 def rate_covered(truth: Answers, said: Answers) -> float:
     """Share of the rates within 1.96 standard errors (in ln k) of the true ones."""
     away, error = _logs(truth, said)
-    return float((np.abs(away) <= 1.96 * error).mean()) if len(away) else float("nan")
+    return float(((away <= 1.96 * error) & (away < WORST)).mean()) if len(away) else 0.0
 
 
 RECIPE = Recipe(

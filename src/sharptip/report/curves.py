@@ -90,6 +90,7 @@ def curve_figure(drawing: Drawing) -> Figure:
     for mark in drawing.marks:
         for axes in panels:
             _mark(axes, mark, x_factor)
+    panels[0].xaxis.set_major_locator(MaxNLocator(6))
     panels[0].set_ylabel(_named(drawing.y[0], y_unit))
     panels[-1].set_xlabel(_named(drawing.x[0], x_unit))
     if len([t for t in drawing.traces if t.name]) + len(drawing.marks) > 1:

@@ -43,16 +43,17 @@ class Setting:
     stiffening: Range = (0.03, 0.5)  # how much stiffer the deepest than the surface, as a ratio less one
 
 
+SHARP = ("blunted_pyramid", "pyramid", "blunted_cone", "paraboloid", "layer_cone")
 SETTINGS: dict[str, tuple[Setting, float]] = {  # and how often
     "cell, sharp tip": (
         Setting(
-            ("pyramid", "cone", "paraboloid"), (15e-9, 150e-9), (100.0, 1e5), (0.01, 0.3), (10e-9, 100e-9),
-            (0.4e-6, 5e-6), contact=(0.35, 0.985), stiffening=(0.05, 3.0),
+            SHARP, (15e-9, 150e-9), (100.0, 1e5), (0.01, 0.3), (10e-9, 100e-9), (0.4e-6, 5e-6), contact=(0.35, 0.985),
+            stiffening=(0.05, 3.0),
         ), 0.35),
     "cell, bead": (
         Setting(
-            ("paraboloid", "sphere"), (0.5e-6, 10e-6), (50.0, 5e4), (0.01, 0.3), (5e-9, 100e-9), (0.2e-6, 3e-6),
-            contact=(0.3, 0.97), stiffening=(0.05, 2.0),
+            ("paraboloid", "sphere", "layer_paraboloid"), (0.5e-6, 10e-6), (50.0, 5e4), (0.01, 0.3), (5e-9, 100e-9),
+            (0.2e-6, 3e-6), contact=(0.3, 0.97), stiffening=(0.05, 2.0),
         ), 0.2),
     "gel": (
         Setting(
@@ -74,6 +75,7 @@ SETTINGS: dict[str, tuple[Setting, float]] = {  # and how often
         ), 0.18),
 }  # fmt: skip
 SAMPLES = (120, 2500)  # of a typical approach of a session; none has more than 4000
+THICKNESS = (1e-6, 30e-6)  # m, of a cell or a gel, for laws of layers
 VELOCITY = (0.2e-6, 50e-6)  # m/s
 PER_SESSION = 16  # curves that share a cantilever
 CLEAN = dict.fromkeys(
@@ -180,13 +182,17 @@ def drawn(
 
     law = LAWS[str(rng.choice(setting.laws))]
     p = {"radius": log(setting.radius), "half_angle": all_ + rng.uniform(np.radians(12), np.radians(38))}
+    p["thickness"] = log(THICKNESS)
     p["spring_constant"] = log(setting.spring_constant)
     typical = rng.uniform(*np.log(setting.modulus))
     p["modulus"] = np.exp(np.clip(typical + rng.normal(0, setting.spread, (n, 1)), *np.log(setting.modulus)))
     p |= {name: all_ + fixed[name] for name in p if name in fixed}
-    tip = Tip(radius=p["radius"], half_angle=p["half_angle"])
-    limit = log(setting.limit)
-    p["depth"] = deepest(p["spring_constant"] * log(setting.trigger), law, p["modulus"], tip, limit)
+    tip = Tip(radius=p["radius"], half_angle=p["half_angle"], thickness=p["thickness"])
+    limit, trigger = log(setting.limit), log(setting.trigger)
+    if "spring_constant" not in fixed:  # nobody takes a cantilever that the sample cannot bend
+        most = np.median(law.force(limit, p["modulus"], tip)) / (0.2 * trigger)
+        p["spring_constant"] = np.maximum(np.minimum(p["spring_constant"], most), 0.006)
+    p["depth"] = deepest(p["spring_constant"] * trigger, law, p["modulus"], tip, limit)
     p["peak"] = law.force(p["depth"], p["modulus"], tip) / p["spring_constant"]
     p["come"] = p["depth"] + p["peak"]
     p["relaxation"] = all_ + rng.uniform(0, 1) * setting.relaxation

@@ -139,12 +139,15 @@ def draw_loops(
     *,
     mechanisms: tuple[str, ...] = MECHANISMS,
     snr: tuple[float, float] = (2.0, 20.0),
+    run: Run | None = None,
 ) -> tuple[xr.Dataset, dict[str, np.ndarray], dict[str, object]]:
-    """n pixels of different samples measured with one run: (scan, truth by name (n,), record of all that was drawn).
+    """n pixels of different samples, measured with one run, which is drawn where none is given.
+
+    Gives (scan, truth by name (n,), record of all that was drawn).
 
     truth: `mechanism` (a place in MECHANISMS) and every parameter of `Junction`; NaN where a mechanism has none of it.
     """
-    run = draw_run(rng)
+    run = draw_run(rng) if run is None else run
     which = rng.integers(len(mechanisms), size=n)
     drawn = [draw_junction(rng, mechanisms[k], run.reach) for k in which]
     junction = stacked([j for j, _ in drawn])

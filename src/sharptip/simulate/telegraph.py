@@ -14,6 +14,7 @@ Junk is what people sort out: nothing there, several at once, spikes, drifting. 
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,7 +33,8 @@ DARK = -1  # state of a frame in which nothing can be told of it: bleached, blin
 
 
 class Telegraph(NamedTuple):
-    """A trace (channels, frames), the state of each frame (−1: dark), whether to keep it, rates in 1/s, and the record."""
+    """A trace (channels, frames), the state of each frame (−1: dark), whether to keep it, rates in 1/s, and the
+    record."""
 
     trace: np.ndarray
     states: np.ndarray
@@ -99,7 +101,7 @@ def _stationary(rate: np.ndarray) -> np.ndarray:
 
 def _chain(rng: np.random.Generator, k: int, frames: int, record: dict[str, Any]) -> _Chain:
     """A chain of k states, of which only those are counted that it was seen in."""
-    rate = np.exp(rng.uniform(*np.log(RATE), (k, k))) / max(k - 1, 1) * (1 - np.eye(k))
+    rate = _log_even(rng, RATE, (k, k)) / max(k - 1, 1) * (1 - np.eye(k))
     share = occupancy(rng, rate, frames * PARTS, 1 / PARTS)
     states = share.reshape(frames, PARTS, k).mean(1).argmax(1)
     seen = np.unique(states)
@@ -115,7 +117,12 @@ def _pair(rng: np.random.Generator, chain: _Chain, record: dict[str, Any]) -> Te
     frames, junk = record["frames"], record["junk"]
     photons = record["snr"] ** 2 * _log_even(rng, (1.2, 20))
     read = np.sqrt(photons**2 / record["snr"] ** 2 - photons)
-    record |= {"gamma": float(rng.uniform(0.7, 1.4)), "leak": float(rng.uniform(0, 0.12)), "photons": photons, "read": read}
+    record |= {
+        "gamma": float(rng.uniform(0.7, 1.4)),
+        "leak": float(rng.uniform(0, 0.12)),
+        "photons": photons,
+        "read": read,
+    }
     molecules = {"nothing": 0, "several": int(rng.integers(2, 4))}.get(junk, 1)
     total, states, level, rate = np.zeros((2, frames)), np.full(frames, DARK), np.zeros(0), np.zeros((0, 0))
     for i in range(molecules):
@@ -186,7 +193,8 @@ def _noise(rng: np.random.Generator, frames: int, record: dict[str, Any]) -> np.
 
 
 def _seen(fine: np.ndarray, bandwidth: float) -> np.ndarray:
-    """(frames · PARTS,) → (frames,): a low-pass of first order, `bandwidth` its corner in radians per frame, and the mean."""
+    """(frames · PARTS,) → (frames,): a low-pass of first order, `bandwidth` its corner in radians per frame, and the
+    mean."""
     keep = float(np.exp(-bandwidth / PARTS))
     low, _ = lfilter([1 - keep], [1, -keep], fine, zi=[keep * fine[0]])
     return low.reshape(-1, PARTS).mean(1)
@@ -213,7 +221,7 @@ def _spikes(rng: np.random.Generator, shape: tuple[int, ...], size: float) -> np
     """Single frames, 2 to 15 in a hundred, that stick out by 1 to 8 times `size`, to one side or to both."""
     hit = rng.random(shape) < _log_even(rng, (0.02, 0.15))
     sign = 1 if rng.random() < 0.5 else rng.choice((-1, 1), shape)
-    return hit * sign * size * np.exp(rng.uniform(*np.log((1, 8)), shape))
+    return hit * sign * size * _log_even(rng, (1, 8), shape)
 
 
 def _levels(rng: np.random.Generator, k: int) -> np.ndarray:
@@ -239,5 +247,6 @@ def _told(trace: np.ndarray, states: np.ndarray, accept: bool, rate: np.ndarray,
                      record["frame_time"], record)  # fmt: skip
 
 
-def _log_even(rng: np.random.Generator, ends: tuple[float, float]) -> float:
-    return float(np.exp(rng.uniform(*np.log(ends))))
+def _log_even(rng: np.random.Generator, ends: tuple[float, float], size: tuple[int, ...] | None = None) -> Any:
+    drawn = np.exp(rng.uniform(math.log(ends[0]), math.log(ends[1]), size))
+    return float(drawn) if size is None else drawn

@@ -13,10 +13,11 @@ from .chord import farthest_from_chord
 from .goodness import goodness_of_fit, goodness_of_variances
 from .gradient import gradient
 from .piecewise import broken_line, line_and_parabola
+from .ramp import Ramp
 from .threshold import threshold
 from .variances import ratio_of_variances
 
-Finder = Callable[[Approach], np.ndarray]
+Finder = Callable[[Approach | Ramp], np.ndarray]
 
 FINDERS: dict[str, Finder] = {
     "ratio of variances": ratio_of_variances,

@@ -10,12 +10,12 @@ from __future__ import annotations
 import numpy as np
 
 from ..approach import Approach
-from .ramp import ramp_of, until
+from .ramp import Ramp, ramp_of, until
 
 DEEPEST = 0.5
 
 
-def farthest_from_chord(approach: Approach, *, deepest: float = DEEPEST) -> np.ndarray:
+def farthest_from_chord(approach: Approach | Ramp, *, deepest: float = DEEPEST) -> np.ndarray:
     """(n,) height in m at contact, NaN where none is seen; of the part up to `deepest` of the rise."""
     ramp = ramp_of(approach)
     end = np.maximum(until(ramp, deepest) - 1, 1)

@@ -19,14 +19,16 @@ EXPONENTS = (1.0, 1.5, 2.0)  # hard sample, round tip, sharp tip: the one with t
 UNTIL, UNTIL_BOTH = 0.3, 1.0  # of the rise: what is deeper is not fitted
 
 
-def goodness_of_fit(approach: Approach, *, deepest: float = UNTIL) -> np.ndarray:
+def goodness_of_fit(approach: Approach | Ramp, *, deepest: float = UNTIL) -> np.ndarray:
     """(n,) height in m at the trial point with the best r², NaN where none is seen."""
     ramp = ramp_of(approach)
     trials, r2 = scores(ramp, deepest)
     return ramp.told(trials[np.arange(len(trials)), r2.argmax(axis=1)])
 
 
-def goodness_of_variances(approach: Approach, *, deepest: float = UNTIL_BOTH, window: float = WINDOW) -> np.ndarray:
+def goodness_of_variances(
+    approach: Approach | Ramp, *, deepest: float = UNTIL_BOTH, window: float = WINDOW
+) -> np.ndarray:
     """(n,) height in m where the product of r² and of the ratio of variances is largest, NaN where none is seen."""
     ramp = ramp_of(approach)
     trials, r2 = scores(ramp, deepest)

@@ -10,22 +10,20 @@ from __future__ import annotations
 import numpy as np
 
 from ..approach import Approach
-from .ramp import Ramp, between, ramp_of, sums, windows
+from .ramp import Ramp, between, median, ramp_of, sums, windows
 
 WINDOW = 0.02  # of the ramp
 LOW, HIGH = 8.0, 20.0  # noise levels of the slope in the baseline
 BASELINE = 0.4  # of the ramp, its far part
 
 
-def gradient(approach: Approach, *, window: float = WINDOW, low: float = LOW, high: float = HIGH) -> np.ndarray:
+def gradient(approach: Approach | Ramp, *, window: float = WINDOW, low: float = LOW, high: float = HIGH) -> np.ndarray:
     """(n,) height in m at contact, NaN where the slope never leaves the baseline's."""
     ramp = ramp_of(approach)
     slope, fits = slopes(ramp, window)
     far = fits & (ramp.index < BASELINE * ramp.length[:, None])
-    some = np.where(far, slope, np.nan)
-    some[~far.any(axis=1), 0] = 0.0
-    middle = np.nanmedian(some, axis=1, keepdims=True)
-    spread = 1.4826 * np.nanmedian(np.abs(some - middle), axis=1, keepdims=True) + 1e-9
+    middle = median(slope, far)[:, None]
+    spread = 1.4826 * median(np.abs(slope - middle), far)[:, None] + 1e-9
     above = (slope - middle) / spread
     alarm = _last(fits & (above < high)) + 1  # for good from here on
     quiet = _last(fits & (above < low) & (ramp.index <= alarm[:, None]))

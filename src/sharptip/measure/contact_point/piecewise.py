@@ -19,17 +19,17 @@ UNTIL_PARABOLA = 0.7
 RIDGE = 1e-12
 
 
-def broken_line(approach: Approach, *, deepest: float = UNTIL_LINES) -> np.ndarray:
+def broken_line(approach: Approach | Ramp, *, deepest: float = UNTIL_LINES) -> np.ndarray:
     """(n,) height in m at the joint of two lines, NaN where none is seen; fitted up to `deepest` of the rise."""
     return _joint(approach, (1,), deepest)
 
 
-def line_and_parabola(approach: Approach, *, deepest: float = UNTIL_PARABOLA) -> np.ndarray:
+def line_and_parabola(approach: Approach | Ramp, *, deepest: float = UNTIL_PARABOLA) -> np.ndarray:
     """(n,) height in m at the joint of a line and a parabola, NaN where none is seen; up to `deepest` of the rise."""
     return _joint(approach, (1, 2), deepest)
 
 
-def _joint(approach: Approach, powers: tuple[int, ...], deepest: float) -> np.ndarray:
+def _joint(approach: Approach | Ramp, powers: tuple[int, ...], deepest: float) -> np.ndarray:
     ramp = ramp_of(approach)
     stop = until(ramp, deepest)
     fit = Squares(ramp, stop, powers)

@@ -45,16 +45,14 @@ class Ramp:
         return self.index < self.length[:, None]
 
 
-def ramp_of(approach: Approach) -> Ramp:
-    """The curves of an approach, scaled. Curves with a fault, too short, or without a rise are not judged."""
-    n, samples = approach.height.shape
-    samples = max(samples, FEWEST)
+def ramp_of(approach: Approach | Ramp) -> Ramp:
+    """The curves of an approach, scaled; a ramp as it is. Curves with a fault, too short, or flat are not judged."""
+    if isinstance(approach, Ramp):
+        return approach
     length = np.asarray(approach.length)
-    last = np.clip(np.minimum(np.arange(samples), length[:, None] - 1), 0, None)
-    z = np.nan_to_num(np.take_along_axis(approach.height, last, axis=1))
-    d = np.nan_to_num(np.take_along_axis(approach.deflection, last, axis=1))
+    z, d = held(approach.height, length), held(approach.deflection, length)
     fine = np.array([not fault for fault in approach.faults], bool) & (length >= FEWEST)
-    came = z[:, 0] - z[np.arange(n), last[:, -1]]
+    came = z[:, 0] - z[:, -1]
     with np.errstate(divide="ignore", invalid="ignore"):
         way = np.where((came > 0)[:, None], (z[:, :1] - z) / came[:, None], 0.0)
         line = far_line(way, d, length)
@@ -67,14 +65,24 @@ def ramp_of(approach: Approach) -> Ramp:
     return Ramp(way, signal, length, noise, tilt, z, judged & (VISIBLE * noise < 1))
 
 
+def held(values: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Rows (n, samples), at least FEWEST long, with a curve's last sample in place of what lies behind its end."""
+    n, samples = values.shape
+    wide = np.pad(values, ((0, 0), (0, max(0, FEWEST - samples))))
+    last = wide[np.arange(n), np.clip(length - 1, 0, None)][:, None]
+    return np.nan_to_num(np.where(np.arange(wide.shape[1]) < length[:, None], wide, last))
+
+
 def far_line(x: np.ndarray, y: np.ndarray, length: np.ndarray, share: float = BASELINE) -> np.ndarray:
     """(n, samples) the line through the first `share` of each curve, eight samples at least."""
-    far = np.arange(x.shape[1]) < np.maximum(share * length, 8)[:, None]
+    number = np.maximum(share * length, 8)[:, None]
+    some = slice(0, int(number.max(initial=8)) + 1)
+    far = np.arange(x.shape[1])[some] < number
     n = far.sum(axis=1, keepdims=True)
-    mean = [np.where(far, v, 0).sum(axis=1, keepdims=True) / n for v in (x, y)]
-    dx, dy = x - mean[0], y - mean[1]
-    slope = np.where(far, dx * dy, 0).sum(axis=1) / np.maximum(np.where(far, dx * dx, 0).sum(axis=1), 1e-300)
-    return mean[1] + slope[:, None] * dx
+    mean = [np.where(far, v[:, some], 0).sum(axis=1, keepdims=True) / n for v in (x, y)]
+    dx, dy = np.where(far, x[:, some] - mean[0], 0), y[:, some] - mean[1]
+    slope = (dx * dy).sum(axis=1) / np.maximum((dx * dx).sum(axis=1), 1e-300)
+    return mean[1] + slope[:, None] * (x - mean[0])
 
 
 def deep_end(values: np.ndarray, length: np.ndarray) -> np.ndarray:
@@ -82,15 +90,25 @@ def deep_end(values: np.ndarray, length: np.ndarray) -> np.ndarray:
     number = np.maximum(3, np.rint(LAST * length)).astype(int)
     index = np.arange(max(1, int(number.max(initial=1))))
     some = np.take_along_axis(values, np.clip((length - number)[:, None] + index, 0, values.shape[1] - 1), axis=1)
-    return np.nanmedian(np.where(index < number[:, None], some, np.nan), axis=1)
+    return median(some, index < number[:, None])
+
+
+def median(values: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """(n,) median of the marked samples of each row, 0 where none is marked."""
+    n = which.sum(axis=1)
+    rising = np.sort(np.where(which, values, np.inf), axis=1)
+    middle = np.stack([np.maximum(n - 1, 0) // 2, n // 2], axis=1)
+    return np.where(
+        n > 0, np.take_along_axis(rising, np.minimum(middle, values.shape[1] - 1), axis=1).mean(axis=1), 0.0
+    )
 
 
 def neighbour_noise(signal: np.ndarray, length: np.ndarray) -> np.ndarray:
     """(n,) standard deviation from the differences of neighbours at the far end, deaf to tilt and slow waves."""
-    step = np.diff(signal, axis=1)
-    far = np.arange(step.shape[1]) < np.maximum(BASELINE * length, 8)[:, None]
-    step = np.where(far, step, np.nan)
-    spread = np.nanmedian(np.abs(step - np.nanmedian(step, axis=1, keepdims=True)), axis=1)
+    number = np.maximum(BASELINE * length, 8)[:, None]
+    step = np.diff(signal[:, : int(number.max(initial=8)) + 2], axis=1)
+    far = np.arange(step.shape[1]) < number
+    spread = median(np.abs(step - median(step, far)[:, None]), far)
     return 1.4826 * spread / np.sqrt(2)
 
 

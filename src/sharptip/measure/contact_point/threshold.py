@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..approach import Approach
-from .ramp import between, ramp_of, sums, windows
+from .ramp import Ramp, between, ramp_of, sums, windows
 
 LEVEL = 8.0  # standard deviations of the baseline about its line
 BASELINE = 0.6  # of the ramp, its far part, where the line is fitted
@@ -17,7 +17,7 @@ SMOOTH = 0.0  # of the ramp
 
 
 def threshold(
-    approach: Approach, *, level: float = LEVEL, baseline: float = BASELINE, smooth: float = SMOOTH
+    approach: Approach | Ramp, *, level: float = LEVEL, baseline: float = BASELINE, smooth: float = SMOOTH
 ) -> np.ndarray:
     """(n,) height in m at contact, NaN where the curve never leaves the noise."""
     ramp = ramp_of(approach)

@@ -15,10 +15,10 @@ WINDOW = 0.025  # of the curve, each window
 DEEPEST = 0.6  # of the rise, beyond which contact is not looked for
 
 
-def ratio_of_variances(approach: Approach, *, window: float = WINDOW, deepest: float = DEEPEST) -> np.ndarray:
+def ratio_of_variances(approach: Approach | Ramp, *, window: float = WINDOW, deepest: float = DEEPEST) -> np.ndarray:
     """(n,) height in m at contact, NaN where none is seen. window: share of the curve's samples on either side."""
     ramp = ramp_of(approach)
-    return ramp.told(np.argmax(ratio(ramp, window, until(ramp, deepest)), axis=1))
+    return ramp.told(np.argmax(ratio(ramp, window, until(ramp, deepest)), axis=1) - 1)  # the last quiet sample
 
 
 def ratio(ramp: Ramp, window: float, stop: np.ndarray) -> np.ndarray:
