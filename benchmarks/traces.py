@@ -1,9 +1,9 @@
 """How well traces are sorted, cut into states and timed, by kind and by signal to noise; and the figures of the docs.
 
-    python benchmarks/traces.py --scans 10                 # tables, on simulated traces that nothing learned from
-    python benchmarks/traces.py --figure docs/figures      # traces.png
-    python benchmarks/traces.py --kelvin FILE.dat --figure docs/figures   # fit_parabola.png, of a real sweep
-    python benchmarks/traces.py --coverage                 # of the intervals of Kelvin parabolas
+python benchmarks/traces.py --scans 10                 # tables, on simulated traces that nothing learned from
+python benchmarks/traces.py --figure docs/figures      # traces.png
+python benchmarks/traces.py --kelvin FILE.dat --figure docs/figures   # fit_parabola.png, of a real sweep
+python benchmarks/traces.py --coverage                 # of the intervals of Kelvin parabolas
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.real import real
 
 from sharptip import Model, check_recipe, io
 from sharptip.core.errors import ReadError
@@ -13,7 +14,6 @@ from sharptip.fit.labelled_ratings import features_scan, ratings_of
 from sharptip.measure.curve_features import FEATURES
 from sharptip.measure.paraboloid_fit import paraboloid_fit
 from sharptip.recipes.rate_features import MISSING, NAMES, RECIPE, example
-from tests.real import real
 
 
 def folder(path: Path, n: int = 40) -> Path:

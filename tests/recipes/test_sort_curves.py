@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.real import real
 
 from sharptip import Model, check_recipe, io
 from sharptip.core.errors import ModelError, ReadError, StudyError
@@ -12,7 +13,6 @@ from sharptip.fit.crossval import cross_validate
 from sharptip.fit.recipe import Example, settled
 from sharptip.recipes.sort_curves import RECIPE, example, labelled
 from sharptip.simulate.patients import patient
-from tests.real import real
 
 QUICK = {"examples": 24, "epochs": 12, "lr": 3e-3, "cells": 2, "curves": 5}
 
