@@ -66,13 +66,32 @@ def forest(approaches: list[Approach], accept: np.ndarray, group: np.ndarray) ->
     from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import StratifiedGroupKFold
 
-    tables = [np.column_stack(list(curve_shape(a).values())) for a in approaches]
-    x, p = np.nan_to_num(np.concatenate(tables), nan=-9), np.zeros(len(accept))
+    x, p = np.concatenate([shapes(a) for a in approaches]), np.zeros(len(accept))
     for learn, ask in StratifiedGroupKFold(5, shuffle=True, random_state=0).split(x, accept, group):
         trees = RandomForestClassifier(300, min_samples_leaf=3, random_state=0).fit(x[learn], accept[learn])
         p[ask] = trees.predict_proba(x[ask])[:, 1]
     at = cluster_bootstrap(roc_auc_score, group, (accept, p))
     print(f"  accept, forest on shape: AUROC {at.value:.3f} ({at.low:.3f}–{at.high:.3f}), {len(accept)} curves")
+
+
+def gap(examples: list[Example], n: int) -> None:
+    """AUROC of `accept` on real curves by the same forest, learned on n simulated ones alone."""
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.metrics import roc_auc_score
+
+    drawn = [force_curves(np.random.default_rng(seed), 250, samples=1000) for seed in range(300, 300 + n // 250)]
+    x = np.concatenate([shapes(approach_of(d.scan)) for d in drawn])
+    trees = RandomForestClassifier(300, min_samples_leaf=3, random_state=0)
+    trees.fit(x, np.concatenate([d.truth["accept"] for d in drawn]))
+    p = trees.predict_proba(np.concatenate([shapes(approach_of(e.scan)) for e in examples]))[:, 1]
+    accept = np.concatenate([e.truth["accept"] for e in examples])
+    group = np.repeat([e.group for e in examples], [len(e.truth["accept"]) for e in examples])
+    at = cluster_bootstrap(roc_auc_score, group, (accept, p))
+    print(f"accept, forest that saw {len(x)} simulated curves: AUROC {at.value:.3f} ({at.low:.3f}–{at.high:.3f})")
+
+
+def shapes(approach: Approach) -> np.ndarray:
+    return np.nan_to_num(np.column_stack(list(curve_shape(approach).values())), nan=-9)
 
 
 def simulated(n: int) -> None:
@@ -118,10 +137,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--real", type=Path, help="folder of labelled curves")
     parser.add_argument("--half", choices=("even", "odd", "all"), default="even")
+    parser.add_argument(
+        "--gap", type=int, metavar="N", help="only: a forest on N simulated curves asked about real ones"
+    )
     parser.add_argument("--simulated", type=int, metavar="N", help="curves of each setting")
     parser.add_argument("--figure", type=Path, metavar="FOLDER")
     asked = parser.parse_args()
-    if asked.real:
+    if asked.real and asked.gap:
+        gap(half_of(asked.real / CELLS, asked.half), asked.gap)
+    elif asked.real:
         real(half_of(asked.real / CELLS, asked.half), f"living cells, {asked.half} files, accepted")
         real(curves_of(asked.real / MICA), "mica ramps")
     if asked.simulated:

@@ -139,6 +139,13 @@ def drawn(path: Path) -> None:
     top.set(ylabel="deflection (nm)")
     top.legend(frameon=True, edgecolor="none", fontsize=8)
     middle.set(xlabel="height of the piezo (µm)", ylabel="residual (nm)")
+    _apparent(last, made, fit, truth)
+    figure.savefig(path, dpi=110)
+
+
+def _apparent(last, made, fit: ForceFit, truth: dict) -> None:
+    """The apparent modulus against the indentation, for the contact as fitted and moved either way."""
+    law = LAWS["paraboloid"]
     for shift, color in ((0, "C3"), (60e-9, "C1"), (-60e-9, "C2")):
         depth, modulus = apparent_modulus(made, fit.contact + shift, law, BEAD, offset=fit.offset, tilt=fit.tilt)
         deep = depth[0] > 40e-9
@@ -151,7 +158,6 @@ def drawn(path: Path) -> None:
     last.axhline(truth["modulus"][0] / 1e3, color="k", lw=0.8)
     last.set(xlabel="indentation (nm)", ylabel="apparent modulus (kPa)", ylim=(0, 5))
     last.legend(frameon=False, markerscale=4, fontsize=8)
-    figure.savefig(path, dpi=110)
 
 
 def _model(fit: ForceFit, height: np.ndarray, law) -> np.ndarray:

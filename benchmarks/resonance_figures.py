@@ -27,7 +27,7 @@ STYLES = {
 
 def curves(table: dict[str, dict[str, dict[str, Any]]], path: Path) -> None:
     """RMSE over the bound of each parameter against SNR; the line at 1 is the bound."""
-    figure, axes = plt.subplots(1, 4, figsize=(15, 4), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(1, 4, figsize=(15, 4.4), sharey=True, layout="constrained")
     for ax, parameter in zip(axes, PARAMETERS, strict=True):
         ax.axhline(1, color="k", lw=2, label="Cramér–Rao bound")
         for name, (colour, style) in STYLES.items():
@@ -36,7 +36,7 @@ def curves(table: dict[str, dict[str, dict[str, Any]]], path: Path) -> None:
                 ax.loglog(snr, [r[parameter][0] for r in table[name].values()], style, color=colour, label=name, ms=4)
         ax.set(title=UNITS[parameter], xlabel="SNR, peak over noise", ylim=(0.3, 60))
     axes[0].set_ylabel("RMSE over the bound")
-    axes[-1].legend(fontsize=7, loc="upper right")
+    figure.legend(*axes[0].get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=4)
     figure.savefig(path, dpi=80)
     plt.close(figure)
 

@@ -1,8 +1,9 @@
 """How well traces are sorted, cut into states and timed, by kind and by signal to noise; and the figures of the docs.
 
-    python benchmarks/traces.py --scans 10                 # tables, on simulated traces that nothing learned from
-    python benchmarks/traces.py --figure docs/figures      # traces.png
-    python benchmarks/traces.py --kelvin FILE.dat --figure docs/figures   # fit_parabola.png, of a real sweep
+python benchmarks/traces.py --scans 10                 # tables, on simulated traces that nothing learned from
+python benchmarks/traces.py --figure docs/figures      # traces.png
+python benchmarks/traces.py --kelvin FILE.dat --figure docs/figures   # fit_parabola.png, of a real sweep
+python benchmarks/traces.py --coverage                 # of the intervals of Kelvin parabolas
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from scipy.signal import lfilter
 
 from sharptip import Model, read
 from sharptip.core.grid import Axis, Channel, Grid
@@ -19,6 +21,7 @@ from sharptip.fit.each import everybody
 from sharptip.fit.intervals import cluster_bootstrap
 from sharptip.fit.rows import joined
 from sharptip.measure.dwell_times import dwell_rate, dwells_of
+from sharptip.measure.parabola import fit_parabola
 from sharptip.physics.parabola import kelvin_parabola
 from sharptip.recipes.traces import RECIPE, example
 from sharptip.report.style import BLUE, GREEN, INK, MUTED, VERMILION, new_figure, save, styled
@@ -49,11 +52,26 @@ def _interval(measure, truth, answers, groups) -> str:
     return f"{found.value:.3f} ({found.low:.3f}–{found.high:.3f})"
 
 
+def coverage() -> None:
+    """How often 95 % intervals of a Kelvin parabola hold the true potential; 500 spectra for each number."""
+    rng = np.random.default_rng(0)
+    for points in (30, 200, 1500):
+        bias = np.linspace(-1, 1, points)
+        for alike in (0.0, 0.5, 0.9):
+            white = rng.normal(0, 0.3 * np.sqrt(1 - alike**2), (500, points + 200))
+            noise = lfilter([1], [1, -alike], white, axis=1)[:, 200:]
+            for spikes in (0.0, 0.05):
+                added = (rng.random(noise.shape) < spikes) * rng.normal(0, 10, noise.shape)
+                fit = fit_parabola(bias, kelvin_parabola(bias, 0.2, 3.0, -10.0) + noise + added)
+                inside = float(((fit.low <= 0.2) & (fit.high >= 0.2)).mean())
+                print(f"{points} points, neighbours alike by {alike}, spikes {spikes:.0%}: inside {inside:.3f}")
+
+
 @styled
 def trace_figure(model: Model):
     """A current with its states and levels, and how long it stayed in each."""
     drawn = (telegraph(np.random.default_rng(s), kind="current", junk="", frames=1600, snr=4) for s in range(100))
-    t = next(t for t in drawn if len(t.level) == 2 and t.rate.max() * t.frame_time < 0.08 and t.rate.min() > 0)
+    t = next(t for t in drawn if len(t.level) == 2 and t.rate.max() * t.frame_time < 0.1)
     axes = {"site": Axis(np.zeros(1), "1"), "time": Axis.regular(1600, t.frame_time, "s")}
     answer = model.predict(from_grid(Grid("", (Channel("current", t.trace, "A", "I", ("site", "time")),), axes)))
     state, level = answer["state"].values[0], answer["level"].values[0]
@@ -100,7 +118,7 @@ def kelvin_figure(file: Path):
         right.errorbar([p], [i], xerr=[[p - low], [high - p]], fmt="o", color=colour, capsize=3)
     left.set(xlabel="bias (V)", ylabel="frequency shift (Hz)", title="Kelvin parabola, measured")
     left.legend(loc="lower center")
-    right.set(xlabel="contact potential difference (mV)", yticks=(0, 1), yticklabels=("forward", "backward"),
+    right.set(xlabel="V_CPD (mV)", yticks=(0, 1), yticklabels=("forward", "backward"),
               ylim=(-0.7, 1.7), title="95 % intervals")  # fmt: skip
     return figure
 
@@ -111,7 +129,11 @@ def main() -> None:
     parser.add_argument("--model", help="NAME.sharptip; the one that ships if left out")
     parser.add_argument("--figure", type=Path, help="folder for figures")
     parser.add_argument("--kelvin", type=Path, help="a Nanonis bias spectrum with a frequency shift")
+    parser.add_argument("--coverage", action="store_true", help="of the intervals of Kelvin parabolas")
     given = parser.parse_args()
+    if given.coverage:
+        coverage()
+        return
     if given.kelvin:
         print(save(kelvin_figure(given.kelvin), given.figure / "fit_parabola.png"))
         return

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sharptip.app.cli import main
 from tests.app.test_cli import sharptip
 from tests.curves.scans import MODULUS, RADIUS, K, curves, written
+
+from sharptip.app.cli import main
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: object, code: int = 0) -> str:
@@ -28,6 +29,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: object, code: int = 0) -> s
 def _argv(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", sys.argv)
     monkeypatch.setattr("warnings.showwarning", warnings.showwarning)
+    monkeypatch.setattr("sharptip.curves.tip.RATER", "a recipe that does not ship")
 
 
 def test_fit_for_programs(tmp_path: Path) -> None:
@@ -53,11 +55,16 @@ def test_fit_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert words.strip().endswith("report.html")
 
 
-def test_messages_name_the_thing_the_value_and_the_next_move(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_messages_name_the_thing_the_value_and_the_next_move(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = written(curves(1), tmp_path)
     out = ("--out", tmp_path / "out")
     words = said(capsys, file, *out, "--spring-constant", "4e7", code=1)
-    assert "spring_constant=4e+07 cannot be in N/m; 1e-06 to 100000 is possible: give N/m, as spring_constant=0.04" in words
+    assert (
+        "spring_constant=4e+07 cannot be in N/m; 1e-06 to 100000 is possible: give N/m, as spring_constant=0.04"
+        in words
+    )
     words = said(capsys, file, *out, "--half-angle", "0.6", code=1)
     assert "a tip was told and no law; give --law, one of paraboloid" in words
     words = said(capsys, tmp_path, *out, code=1)
@@ -68,7 +75,10 @@ def test_curves_in_volts_and_curves_of_nothing(tmp_path: Path, capsys: pytest.Ca
     volts = curves(1)
     volts["deflection"] = (volts["deflection"].dims, volts["deflection"].values / 60e-9, {"units": "V"})
     words = said(capsys, written(volts, tmp_path), "--out", tmp_path / "out")
-    assert "the deflection is in 'V', its sensitivity is not known; give it: sensitivity=60e-9 (m/V), on the comma" in words
+    assert (
+        "the deflection is in 'V', its sensitivity is not known; give it: sensitivity=60e-9 (m/V), on the comma"
+        in words
+    )
     scan = curves(1)
     scan["deflection"].values[:] = np.nan
     words = said(capsys, written(scan, tmp_path, "nan.nc"), "--out", tmp_path / "out")

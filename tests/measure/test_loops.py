@@ -130,6 +130,10 @@ def test_what_is_no_loop_is_refused_by_name() -> None:
     wrong["bias"].attrs["units"] = "A"
     with pytest.raises(UnitError, match="'A'; voltages are in V"):
         loops_of(wrong)
+    moving = scan.drop_vars("bias_read")
+    moving["bias_read"] = (("step", "read"), np.outer(np.linspace(1, 2, 64), READ), {"units": "V"})
+    with pytest.raises(ScanError, match="change from step to step"):
+        loops_of(moving)
     with pytest.raises(ChannelError, match="neither 'piezo_response' nor 'amplitude'"):
         loops_of(scan.rename(piezo_response="height"))
 

@@ -7,7 +7,8 @@ import pytest
 from tests.real import real
 
 from sharptip.measure import resonance_baselines as baselines
-from sharptip.measure.resonance import FLAGS, debiased, faults_of, fit_map, fit_spectra, turns_the_other_way
+from sharptip.measure.resonance import FLAGS, debiased, expected, faults_of, fit_map, fit_spectra, turns_the_other_way
+from sharptip.measure.spectra import neighbours_of
 from sharptip.physics import oscillator
 from sharptip.simulate.resonance import Ranges, resonance_map, spectra
 
@@ -177,3 +178,16 @@ def test_measured_moduli():
     places = np.interp(found["resonance"], np.linspace(3e5, 3.6e5, 102), np.arange(102))
     strong = values.max(axis=1) > 0.1
     assert np.median(np.abs(places - values.argmax(axis=1))[strong]) < 1
+
+
+def test_neighbours_say_where_a_weak_line_is():
+    seen, truth = resonance_map(np.random.default_rng(3), (20, 20), Ranges(snr=(1.5, 1.5)))
+    y, where = seen.reshape(-1, 80), neighbours_of(("y", "x"), (20, 20))
+    assert where[21].tolist() == [0, 1, 2, 20, 22, 40, 41, 42]
+    assert (where[0] == -1).sum() == 5
+    alone = fit_spectra(y, F, quality=DRAWN)
+    helped = fit_spectra(y, F, quality=DRAWN, near=expected(alone, where))
+    wrong, right = (np.sqrt(((r["resonance"] - truth["resonance"].ravel()) ** 2).mean()) for r in (alone, helped))
+    assert right < 0.9 * wrong
+    unknown = fit_spectra(y, F, quality=DRAWN, near=np.full((400, 2), np.nan))
+    assert np.allclose(unknown["resonance"], alone["resonance"], rtol=1e-6)

@@ -26,7 +26,7 @@ def test_it_is_the_likelihood_of_a_multivariate_normal() -> None:
 
 def test_what_is_unknown_is_left_out() -> None:
     output = drawn(1)
-    logits, mean, factor = split(output, 2)
+    _, mean, factor = split(output, 2)
     variance = float((factor @ factor.mT)[0, 0, 0])
     off = 0.3 - float(mean[0, 0])
     expected = 0.5 * off**2 / variance + 0.5 * np.log(variance)

@@ -1,5 +1,7 @@
 """The laws of contact against each other's limits, their own derivatives, and what they refuse."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -187,3 +189,10 @@ def test_every_law_speaks():
     for name, law in LAWS.items():
         assert law.name == name
         assert all((law.equation, law.assumptions, law.validity, law.source, law.needs))
+
+
+def test_the_page_lists_every_law():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "contact.md").read_text(encoding="utf-8")
+    for name, law in LAWS.items():
+        assert f"| `{name}` | {law.equation.replace('|', '&#124;')} |" in page
+        assert law.source in page

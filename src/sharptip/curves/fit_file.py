@@ -166,6 +166,8 @@ def _draft(out: Path) -> Path:
     """A folder beside the results, on the same disk."""
     try:
         out.mkdir(parents=True, exist_ok=True)
+        for old in out.glob(".unfinished-*"):  # of a run that was killed
+            shutil.rmtree(old, ignore_errors=True)
         return Path(tempfile.mkdtemp(prefix=".unfinished-", dir=out))
     except OSError as error:
         raise WriteError(f"{out}: cannot write there ({error.strerror}); choose another --out") from None

@@ -133,11 +133,11 @@ class Fitted:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """The table, a row for each curve; None where nothing is told."""
-        places, columns = self.places, [part for c in self.columns for part in c.parts]
-        for i in range(self.n):
-            row: dict[str, Any] = {name: _plain(values[i]) for name, values in places.items()}
-            row |= {"verdict": str(self.verdicts[i]), "reason": str(self.reasons[i])}
-            yield row | {name: _plain(values[i]) for name, values in columns}
+        table = {name: _plain(values) for name, values in self.places.items()}
+        table |= {"verdict": list(map(str, self.verdicts)), "reason": list(map(str, self.reasons))}
+        table |= {name: _plain(values) for c in self.columns for name, values in c.parts}
+        for cells in zip(*table.values(), strict=True):
+            yield dict(zip(table, cells, strict=True))
 
     def reasons_counted(self) -> list[tuple[str, str, int]]:
         """(verdict, reason without the curve's own numbers, how many), the most frequent first."""
@@ -180,16 +180,11 @@ def _flat(values: xr.DataArray, dims: Sequence[str]) -> np.ndarray:
     return np.asarray(values.transpose(*dims).values).ravel()
 
 
-def _plain(value: Any) -> Any:
-    """As JSON and a table take it."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    number = float(value)
-    if not np.isfinite(number):
-        return None
-    return int(number) if number.is_integer() and np.asarray(value).dtype.kind in "iu" else number
+def _plain(values: np.ndarray) -> list[Any]:
+    """As JSON and a table take them: None for what is not finite."""
+    if values.dtype.kind == "f":
+        return [v if ok else None for v, ok in zip(values.tolist(), np.isfinite(values), strict=True)]
+    return values.tolist() if values.dtype.kind in "iub" else list(map(str, values))
 
 
 def _general(reason: str) -> str:

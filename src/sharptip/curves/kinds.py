@@ -88,8 +88,8 @@ def kind_of(scan: xr.Dataset) -> Kind | None:
 
 def why_none(scan: xr.Dataset) -> str:
     """Why nothing is fitted to a scan, in words."""
-    dims = {d for v in scan.data_vars.values() for d in v.dims}
+    dims = dict.fromkeys(str(d) for v in scan.data_vars.values() for d in v.dims)
     has = ", ".join(str(n) for n in scan.data_vars)
-    if {"y", "x"} <= dims and dims <= {"y", "x", "direction", "time"}:
+    if {"y", "x"} <= dims.keys() <= {"y", "x", "direction", "time"}:
         return f"{label(scan)} holds images ({has}), not curves; `sharptip clean` and `sharptip measure` are for those"
-    return f"{label(scan)} holds nothing that is fitted; it has {has or 'no channel'} along {', '.join(map(str, dims))}"
+    return f"{label(scan)} holds nothing that is fitted; it has {has or 'no channel'} along {', '.join(dims)}"

@@ -20,7 +20,10 @@ WELL, POORLY = (
     0.5,
 )  # share of a loop's variance that its fit explains: a good loop, and the least of a doubtful one
 FILLED = 0.1  # share of a loop's values that were missing or stood out, from which it is doubtful
-_DRAWN = 5  # read voltages in a figure
+_LEFT = (  # answers of the recipe that a table does without
+    "noise", "response_offset", "fitted_imprint", "fitted_imprint_uncertainty",
+    *(f"learned_{n}{u}" for n in ("coercive", "imprint", "potential", "injected") for u in ("", "_uncertainty")),
+)  # fmt: skip
 
 
 def fit(scan: xr.Dataset, settings: Settings, tell: Tell) -> Fitted:
@@ -31,7 +34,7 @@ def fit(scan: xr.Dataset, settings: Settings, tell: Tell) -> Fitted:
         raise ScanError("there is no loop in it")
     answer = model.predict(scan)
     tell("loops", len(loops.faults), len(loops.faults))
-    columns = columns_of(answer, loops.dims, leave=("noise",))
+    columns = columns_of(answer, loops.dims, leave=_LEFT)
     likeliest, sure = _mechanism(answer, loops)
     verdicts, reasons = _verdicts(answer, loops, faults_of(answer, len(loops.faults)))
     words = Column("mechanism", "1", likeliest), Column("mechanism_probability", "1", sure)
@@ -68,21 +71,19 @@ def _verdicts(answer: xr.Dataset, loops: Loops, faults: np.ndarray) -> tuple[np.
 
 
 def _drawing(loops: Loops, i: int) -> Drawing:
-    """Response against write voltage, a line for each of a few read voltages, with the fit."""
+    """Response against write voltage read closest to 0 V, with its fit; the outermost reads thin beside it."""
     one = replace(
         loops, response=loops.response[i : i + 1], faults=loops.faults[i : i + 1], filled=loops.filled[i : i + 1]
     )
     reads = loops.response.shape[2]
-    shown = np.unique(np.linspace(0, reads - 1, min(reads, _DRAWN)).round().astype(int))
-    traces = []
-    fitted = None if loops.faults[i] else fit_loops(one)
-    for k in shown:
-        at = "while writing" if loops.read is None else f"read at {loops.read[k]:g} V"
-        traces.append(Trace(loops.write, one.response[0, :, k], at, "data"))
-        if fitted is not None:
-            traces.append(Trace(loops.write, fitted.curve[0, :, k], f"fit, {at}", "fit"))
+    near = 0 if loops.read is None else int(np.argmin(np.abs(loops.read)))
+    names = ["while writing"] if loops.read is None else [f"read at {v:g} V" for v in loops.read]
+    y = one.response[0]
+    traces = [Trace(loops.write, y[:, k], names[k], "aside") for k in sorted({0, reads - 1} - {near})]
+    traces.append(Trace(loops.write, y[:, near], names[near], "data"))
     left = None
-    if fitted is not None:
-        middle = shown[len(shown) // 2]
-        left = (loops.write, one.response[0, :, middle] - fitted.curve[0, :, middle])
+    if not loops.faults[i]:
+        curve = fit_loops(one).curve[0, :, near]
+        traces.append(Trace(loops.write, curve, "fit", "fit"))
+        left = (loops.write, y[:, near] - curve)
     return Drawing(f"loop {i}", "", ("write voltage", "V"), ("response", loops.unit), traces, left)

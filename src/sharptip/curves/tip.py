@@ -73,7 +73,7 @@ class Mechanics:
         if rated is not None:
             mine = {c.name: c for c in columns_of(rated, ("curve",), leave=("verdict",))}
             contacts.append(mine.pop("contact"))
-            columns += mine.values()
+            columns += [*mine.values(), *_artefact(rated)]
             bad, against = _words(rated)
             doubts = against if doubts is None else np.where(against == "", doubts, against)
         return Found(tuple(contacts), tuple(columns), bad, doubts)
@@ -168,6 +168,15 @@ def _doubts(fitted: xr.Dataset, n: int) -> np.ndarray:
     if "doubt" in fitted:
         said = fitted["doubt"].values.astype(str).astype(object)
     return np.where(faults != "", np.char.add("no modulus: ", faults.astype(str)).astype(object), said)
+
+
+def _artefact(rated: xr.Dataset) -> tuple[Column, ...]:
+    """The likeliest artefact of each curve in words, '' where none is likelier than not."""
+    if "artefact" not in rated:
+        return ()
+    chance = rated["artefact"].transpose("curve", "label").fillna(0.0)
+    names = chance["label"].values[chance.values.argmax(axis=1)]
+    return (Column("artefact", "1", np.where(chance.values.max(axis=1) >= 0.5, names, "").astype(object)),)
 
 
 def _words(rated: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:

@@ -52,7 +52,9 @@ def _examples(table: Path, line: dict[str, str], classes: list[str]) -> list[Exa
         if "curve" not in scan.sizes:
             continue
         n = scan.sizes["curve"]
-        truth = {"sick": np.full(n, float(classes.index(line["label"])))} | {k: np.full(n, v) for k, v in levels.items()}
+        truth = {"sick": np.full(n, float(classes.index(line["label"])))} | {
+            k: np.full(n, v) for k, v in levels.items()
+        }
         out.append(Example(scan, truth, next(iter(levels.values()))))
     if not out:
         raise ReadError(f"{file}: holds no force curves (curve, sample)")

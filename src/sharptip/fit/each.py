@@ -190,6 +190,8 @@ def answers(model: Model, rows: Rows) -> Answers:
 
 def _outputs(learner: Any, x: np.ndarray) -> np.ndarray:
     if not hasattr(learner, "state_dict"):
+        if not len(x):  # every row has a fault
+            return np.zeros((0, len(getattr(learner, "classes_", [0]))), np.float32)
         flat = x.reshape(len(x), -1)
         return learner.predict_proba(flat) if hasattr(learner, "predict_proba") else learner.predict(flat)
     from .train_network import run_network

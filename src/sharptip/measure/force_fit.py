@@ -231,7 +231,7 @@ def _told(
     spread = np.nansum(bins.count * (total - mean[:, None]) ** 2, axis=1)
     values = {
         "contact": top - x0,
-        "contact_error": error[:, 0],
+        "contact_error": np.where(error[:, 0] > 0, error[:, 0], np.nan),  # a contact that was given has none
         "modulus": np.exp(log_e),
         "modulus_error": np.exp(log_e) * error[:, 1],
         "offset": b0,

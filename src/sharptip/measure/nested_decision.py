@@ -1,12 +1,13 @@
 """From scores of curves to a verdict on a patient, when curves of a cell, and cells of a patient, resemble each other.
 
-Each curve has a score (the log-odds of a classifier that never saw its patient). Scores are a class mean plus normal effects
-of the levels above a curve, outermost first, e.g. patient, cell, map, plus the curve's own. Adding up log-odds as if curves
-were independent counts what a patient's curves share as often as there are curves, and is sure of what it does not know.
+Each curve has a score (the log-odds of a classifier that never saw its patient). Scores are a class mean plus normal
+effects of the levels above a curve, outermost first, e.g. patient, cell, map, plus the curve's own. Adding up
+log-odds as if curves were independent counts what a patient's curves share as often as there are curves, and is sure
+of what it does not know.
 
-The variances below the outermost level are those of largest likelihood. The outermost one and the two class means are known
-from few patients only; they are integrated over (means with a flat prior, its standard deviation flat on a grid), which
-makes a verdict from six patients as unsure as it has to be.
+The variances below the outermost level are those of largest likelihood. The outermost one and the two class means are
+known from few patients only; they are integrated over (means with a flat prior, its standard deviation flat on a
+grid), which makes a verdict from six patients as unsure as it has to be.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ CLASSES = 2
 
 @dataclass(frozen=True)
 class Nested:
-    """What was learned of scores. variances: of the levels, outermost first, and last the curves'; the first is its mean.
+    """What was learned of scores. variances: of the levels, outermost (its mean) first, the curves' last.
 
-    outer, weight: (GRID,) standard deviations of the outermost level and their posterior. means, mean_variances: (GRID, 2)
-    of the classes at each of them. groups: (2,) outermost groups of each class that were learned from.
+    outer, weight: (GRID,) standard deviations of the outermost level and their posterior. means, mean_variances:
+    (GRID, 2) of the classes at each of them. groups: (2,) outermost groups of each class that were learned from.
     """
 
     variances: np.ndarray
@@ -51,8 +52,8 @@ class Nested:
 def learned(score: np.ndarray, sick: np.ndarray, levels: Sequence[np.ndarray]) -> Nested:
     """score (n,), sick (n,) 0/1, levels: for each level, outermost first, (n,) names of the group of each curve.
 
-    Groups of one name in different outer groups are different. Raises ValueError for fewer than two outermost groups of a
-    class, without which nobody can know how much they differ, and for a group that holds both classes.
+    Groups of one name in different outer groups are different. Raises ValueError for fewer than two outermost groups
+    of a class, without which nobody can know how much they differ, and for a group that holds both classes.
     """
     score, sick = np.asarray(score, float), np.asarray(sick).astype(int)
     index = indices(levels)
@@ -93,8 +94,8 @@ def summed(score: np.ndarray, outermost: np.ndarray) -> tuple[np.ndarray, np.nda
     return names, np.bincount(index, np.asarray(score, float))
 
 
-def error(known: Nested, counts: Sequence[int]) -> float:
-    """Share of wrong verdicts with counts[0] outermost groups, counts[1] of the next level in each …, counts[-1] curves.
+def error(known: Nested, counts: Sequence[float]) -> float:
+    """Share of wrong verdicts with counts[0] outermost groups, counts[1] of the next level in each … curves.
 
     counts has an entry for each variance; counts[0] is 1 for one patient.
     """
@@ -108,7 +109,7 @@ def error_if_independent(known: Nested, curves: int) -> float:
 
 
 def curves_needed(wrong: float, known: Nested, most: int = 10_000) -> tuple[int | None, int | None]:
-    """(if independent, from one place of the innermost level of one patient): curves until fewer than `wrong` are wrong.
+    """(if independent, from one place of the innermost level): curves until fewer than `wrong` are wrong.
 
     None where `most` curves are not enough, as where patients differ too much for any number of curves.
     """
@@ -155,7 +156,9 @@ def groups_of(score: np.ndarray, index: list[np.ndarray], inner: np.ndarray) -> 
         total = np.bincount(up, weight)
         joint = np.bincount(up, weight * mean) / total
         told += -0.5 * float(
-            np.sum((mean - joint[up]) ** 2 * weight) + np.sum(np.log(2 * np.pi * variance)) + np.sum(np.log(total / (2 * np.pi)))
+            np.sum((mean - joint[up]) ** 2 * weight)
+            + np.sum(np.log(2 * np.pi * variance))
+            + np.sum(np.log(total / (2 * np.pi)))
         )
         mean, variance, child = joint, 1 / total, index[depth]
         if depth:

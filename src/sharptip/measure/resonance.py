@@ -62,6 +62,7 @@ def fit_spectra(
     quality: tuple[float, float] | None = None,
     background: int = 0,
     start: np.ndarray | None = None,
+    near: np.ndarray | None = None,
     estimate: str = "best",
 ) -> dict[str, np.ndarray]:
     """Amplitude, resonance, quality factor and phase of every spectrum, with standard errors: name (COLUMNS) → (n,).
@@ -73,6 +74,8 @@ def fit_spectra(
     quality     range of quality factors to look in, by default all that the band can tell; a prior where data are weak
     background  terms of a complex polynomial under the line that are fitted too: 0, 1 (constant) or 2 (linear)
     start       (n, 2) f0 (Hz) and Q from elsewhere, a network: then no grid is made and least squares start there
+    near        (n, 2) where f0 is expected and within what standard deviation (Hz), from neighbours for instance: a
+                prior for weak spectra; NaN where nobody knows
     estimate    'best': least squares where one answer is left, the posterior mean otherwise; 'likelihood'; 'posterior'
 
     `noise` is σ (r.m.s. modulus for complex spectra), `snr` the peak height over it, `flag` an index of FLAGS. Samples
@@ -87,8 +90,8 @@ def fit_spectra(
         rows = rows[flag == 0]
         if len(rows) == 0:
             continue
-        given = None if start is None else start[rows]
-        out[rows] = _fit(spectra[rows][:, mask], frequency[mask], quality, background, given, estimate)
+        given, expected = (None if x is None else x[rows] for x in (start, near))
+        out[rows] = _fit(spectra[rows][:, mask], frequency[mask], quality, background, given, expected, estimate)
     return dict(zip(COLUMNS, out.T, strict=True))
 
 
@@ -109,6 +112,22 @@ def fit_map(spectra: Any, frequency: np.ndarray, **options: Any) -> dict[str, An
 
 def _chunk(spectra: np.ndarray, frequency: np.ndarray, options: dict[str, Any]) -> np.ndarray:
     return np.stack(list(fit_map(spectra, frequency, **options).values()), axis=-1)
+
+
+def expected(found: dict[str, np.ndarray], neighbours: np.ndarray) -> np.ndarray:
+    """Where f0 is expected from sound neighbours: (n, 2) median and spread in Hz, NaN where fewer than three are sound.
+
+    found: of a first `fit_spectra`; neighbours (n, k): places of each spectrum's neighbours, −1 for none.
+    """
+    sound = (neighbours >= 0) & (found["flag"][neighbours] == 0)
+    places = np.where(sound, found["resonance"][neighbours], np.nan)
+    errors = np.where(sound, found["resonance_error"][neighbours], np.nan)
+    enough = sound.sum(axis=1) >= 3
+    out = np.full((len(neighbours), 2), np.nan)
+    out[enough, 0] = np.nanmedian(places[enough], axis=1)
+    apart = 1.4826 * np.nanmedian(np.abs(places[enough] - out[enough, :1]), axis=1)
+    out[enough, 1] = np.hypot(apart, np.nanmedian(errors[enough], axis=1))
+    return out
 
 
 def _checked(spectra: Any, frequency: Any, quality: Any, estimate: str) -> tuple[np.ndarray, np.ndarray]:
@@ -171,6 +190,7 @@ def _fit(
     quality: tuple[float, float] | None,
     background: int,
     start: np.ndarray | None,
+    near: np.ndarray | None,
     estimate: str,
 ) -> np.ndarray:
     """(n, COLUMNS) of spectra that are finite and vary."""
@@ -184,7 +204,8 @@ def _fit(
         out = _from_start(spectra, frequency, np.log(start), template, basis)
     else:
         search, average = (grid_of(frequency, quality, d, basis=basis, template=template) for d in (SEARCH, AVERAGE))
-        out = _from_grids(spectra, frequency, search, average, template, basis, SURE_OF[estimate])
+        prior = None if near is None else np.stack([np.log(near[:, 0]), near[:, 1] / near[:, 0]], axis=1)
+        out = _from_grids(spectra, frequency, search, average, template, basis, prior, SURE_OF[estimate])
     out[:, [0, 4, 8]] *= size[:, None]
     return out
 
@@ -196,6 +217,7 @@ def _from_grids(
     average: Grid,
     template: Template,
     basis: np.ndarray,
+    near: np.ndarray | None,
     sure_of: float,
 ) -> np.ndarray:
     """Least squares for those that the first grid is sure of, the posterior's mean on the second for the others."""
@@ -207,7 +229,7 @@ def _from_grids(
     out[sure] = _from_start(spectra[sure], frequency, search.theta[best[sure]], template, basis)
     for i in range(0, len(weak), BLOCK):
         part = weak[i : i + BLOCK]
-        out[part] = _from_posterior(posterior(spectra[part], average, basis))
+        out[part] = _from_posterior(posterior(spectra[part], average, basis, None if near is None else near[part]))
     least = np.log(len(search.theta) / CHANCE)
     out[(out[:, -1] == 0) & (likelihood < least), -1] = 4
     return out

@@ -134,14 +134,20 @@ class Posterior(NamedTuple):
     noise2: np.ndarray
 
 
-def posterior(spectra: np.ndarray, grid: Grid, basis: np.ndarray) -> Posterior:
-    """Mean and spread over the grid, the complex height integrated out; σ is what the best line leaves over."""
+def posterior(spectra: np.ndarray, grid: Grid, basis: np.ndarray, near: np.ndarray | None = None) -> Posterior:
+    """Mean and spread over the grid, the complex height integrated out; σ is what the best line leaves over.
+
+    near: (n, 2) mean and standard deviation of a Gaussian prior of log f0 for each spectrum, NaN for none.
+    """
     overlap = overlap_of(spectra, grid)
     gain = gain_of(overlap)
     top = gain.max(axis=1)
     noise2 = noise2_of(energy_of(spectra) - top, spectra, basis)
     scale = scale_of(noise2, spectra)
     odds = np.exp((gain - top[:, None]) / scale[:, None].astype(gain.dtype)) * grid.weight.astype(gain.dtype)
+    if near is not None:
+        away = (grid.theta[:, 0] - near[:, :1]) / near[:, 1:]
+        odds *= np.exp(-0.5 * np.nan_to_num(away) ** 2) + 1e-6  # a neighbour may be wrong
     odds /= odds.sum(axis=1, keepdims=True)
     theta, spread = _moments(odds, grid.theta)
     own = 0.5 * scale / np.maximum(top, 1e-30)  # of the height, at any one place of the grid

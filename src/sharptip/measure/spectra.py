@@ -49,6 +49,23 @@ def spectra_of(scan: xr.Dataset, signal: str | None = None) -> Spectra:
     return Spectra(values, frequency, dims, unit, signal)
 
 
+def neighbours_of(dims: tuple[str, ...], shape: tuple[int, ...]) -> np.ndarray:
+    """(n, 8) places of the pixels around each spectrum in a map, −1 beyond the edge; (n, 0) where there is no map."""
+    places = np.arange(int(np.prod(shape))).reshape(shape)
+    if "y" not in dims or "x" not in dims:
+        return np.full((places.size, 0), -1)
+    axes = (dims.index("y"), dims.index("x"))
+    padded = np.pad(places, [(1, 1) if k in axes else (0, 0) for k in range(len(shape))], constant_values=-1)
+    around = [(dy, dx) for dy in (0, 1, 2) for dx in (0, 1, 2) if (dy, dx) != (1, 1)]
+    found = []
+    for move in around:
+        cut = [slice(None)] * len(shape)
+        for axis, start in zip(axes, move, strict=True):
+            cut[axis] = slice(start, start + shape[axis])
+        found.append(padded[tuple(cut)].ravel())
+    return np.stack(found, axis=1)
+
+
 def _only(scan: xr.Dataset) -> str:
     """The one signal with a frequency axis."""
     along = [str(n) for n, v in scan.data_vars.items() if AXIS in v.dims]

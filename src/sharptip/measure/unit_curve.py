@@ -1,8 +1,8 @@
 """The shape of a force curve and nothing else: force as a share of its largest, indentation as a share of its deepest.
 
 An elastic half-space under a tip that is a power of the depth has one such shape whatever its modulus, the tip's size,
-the spring constant and the depth: s = t^(3/2) for a paraboloid. What is left is how the sample differs from that: layers,
-a brush, stiffening, a substrate, adhesion.
+the spring constant and the depth: s = t^(3/2) for a paraboloid. What is left is how the sample differs from that:
+layers, a brush, stiffening, a substrate, adhesion.
 """
 
 from __future__ import annotations

@@ -43,5 +43,3 @@ def sorter_loss(output: Tensor, target: Tensor) -> Tensor:
     if not known.any():
         return output.sum() * 0
     return F.binary_cross_entropy_with_logits(output[known], target[known])
-
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,12 @@ from ..fit.labelled import arrays_of, needed
 from ..fit.recipe import Options
 from ..measure import resonance, resonance_baselines, resonance_numbers
 from ..measure.resonance_errors import bounds_of, covered, difference, over_bound, root_mean_square
-from ..measure.spectra import AXIS, spectra_of
+from ..measure.spectra import AXIS, neighbours_of, spectra_of
 from ..physics.oscillator import PARAMETERS
-from ..simulate.resonance import Ranges, resonance_map
+from ..simulate.resonance import Ranges, spectra
 
 STARTS = ("grid", "glance", "formula")
-SIDE = 12  # pixels of a simulated map
+TOGETHER = 144  # simulated spectra of one example
 TRUTHS = ("amplitude", "resonance", "quality_factor", "phase", "noise")
 OTHER_WAY = "these spectra run round the other way, as of an instrument that counts e^{+iωt}; set conjugate=true"
 GIVES = {
@@ -36,24 +37,22 @@ GIVES = {
 
 
 def example(rng: np.random.Generator, options: Options) -> Example:
-    """A map of two domains with spectra of 80 frequencies, at some signal-to-noise between 1 and 100."""
+    """Spectra of 80 frequencies at some signal-to-noise between 1 and 100 each."""
     ranges = Ranges(snr=(1.0, 100.0))
-    seen, truth = resonance_map(rng, (SIDE, SIDE), ranges)
-    flat = {("quality_factor" if k == "quality" else k): v.ravel() for k, v in truth.items() if k != "two_modes"}
-    flat |= bounds_of(flat, ranges.frequency)
-    return Example(_scan(seen, ranges.frequency), flat, f"map {rng.integers(2**62)}")
+    seen, truth = spectra(rng, TOGETHER, ranges)
+    known = {("quality_factor" if k == "quality" else k): v for k, v in truth.items() if k != "two_modes"}
+    known |= bounds_of(known, ranges.frequency)
+    return Example(_scan(seen, ranges.frequency), known, f"spectra {rng.integers(2**62)}")
 
 
 def _scan(spectra: np.ndarray, frequency: np.ndarray, name: str = "simulated spectra", unit: str = "V") -> xr.Dataset:
-    """(y, x, f) or (n, f), complex or real."""
-    dims = ("y", "x", AXIS) if spectra.ndim == 3 else ("site", AXIS)
-    sizes = dict(zip(dims, spectra.shape, strict=True))
-    axes = {d: Axis.regular(n, 1e-8) if d in "yx" else Axis(np.arange(float(n)), "1") for d, n in sizes.items()}
+    """(n, f), complex or real."""
+    dims, axes = ("site", AXIS), {"site": Axis(np.arange(float(len(spectra))), "1"), AXIS: Axis(frequency, "Hz")}
     parts = [("response_real", spectra.real), ("response_imag", spectra.imag)]
     if not np.iscomplexobj(spectra):
         parts = [("amplitude", spectra)]
     channels = tuple(Channel(n, v, unit, n, dims) for n, v in parts)
-    return from_grid(Grid(name, channels, {**axes, AXIS: Axis(frequency, "Hz")}), format="simulated")
+    return from_grid(Grid(name, channels, axes), format="simulated")
 
 
 def rows(scan: xr.Dataset, options: Options) -> Rows:
@@ -64,6 +63,8 @@ def rows(scan: xr.Dataset, options: Options) -> Rows:
         warnings.warn(f"{found.name}: {OTHER_WAY}", stacklevel=2)
     faults = resonance.faults_of(values)
     kept = {"spectra": values, "frequency": np.broadcast_to(found.frequency, values.shape)}
+    if options["neighbours"]:
+        kept["neighbours"] = neighbours_of(found.dims, tuple(scan.sizes[d] for d in found.dims))
     units = {"amplitude": found.unit, "amplitude_std": found.unit, "noise": found.unit}
     if _grid(options) or not np.iscomplexobj(values):
         return Rows(np.zeros((len(values), 2, resonance_numbers.BINS), np.float32), found.dims, faults, kept, units)
@@ -110,10 +111,13 @@ def answer(rows: Rows, output: np.ndarray | None, options: Options) -> dict[str,
     if output is not None and np.iscomplexobj(spectra):
         line = resonance_numbers.resonance_of(output, rows.kept["size"], frequency)
         start = np.stack([line["resonance"], line["quality"]], axis=1)
-    found = resonance.fit_spectra(
-        spectra, frequency, quality=_quality(options), background=options["background"], start=start,
+    fit = partial(
+        resonance.fit_spectra, spectra, frequency, quality=_quality(options), background=options["background"],
         estimate=options["estimate"],
     )  # fmt: skip
+    found = fit(start=start)
+    if options["neighbours"]:
+        found = fit(start=start, near=resonance.expected(found, rows.kept["neighbours"]))
     sign = -1 if options["conjugate"] else 1
     return {name: found[column] * (sign if column == "phase" else 1) for name, (column, _) in GIVES.items()}
 
@@ -216,9 +220,10 @@ RECIPE = Recipe(
         "estimate": "best",  # or "likelihood", "posterior": see measure.resonance.fit_spectra
         "quality_low": None,  # quality factors to look in, where they are known
         "quality_high": None,
+        "neighbours": False,  # whether pixels around a weak one say where to look
         "conjugate": False,  # for instruments that count time the other way
-        "examples": 300,
-        "epochs": 60,
+        "examples": 200,
+        "epochs": 40,
         "batch": 256,
         "lr": 2e-3,
         "schedule": "cosine",

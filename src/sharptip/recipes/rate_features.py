@@ -24,14 +24,14 @@ from ..simulate.force_curves import force_curves
 
 HEIGHT = Port("height", "m", ("sample",))
 MISSING = 5.0  # in the place of a feature that cannot be computed: beyond nearly all that can
-CUTS = (3.5, 4.5, 5.5, 6.5)  # between poor and good; the paper does not say its own
+CUTS = (3.5, 5.5, 6.5)  # between poor and good, beside 4.5; the paper does not say its own
 PAPER = "Müller et al. 2019, BMC Bioinformatics 20, 465"
 NAMES = tuple(FEATURES)
 
 
 def example(rng: np.random.Generator, options: Options) -> Example:
     """A session of simulated curves with the rating that the simulator gives them."""
-    drawn = force_curves(rng, 16, samples=int(rng.integers(600, 2000)))
+    drawn = force_curves(rng, options["curves"], samples=int(rng.integers(600, 2000)))
     return Example(drawn.scan, {"rating": drawn.truth["rating"]}, f"session {rng.integers(2**62)}")
 
 
@@ -40,11 +40,14 @@ def rows(scan: xr.Dataset, options: Options) -> Rows:
     if "features" in scan:
         given = str(scan.attrs.get("features", "")).split(",")
         table = needed(scan, Port("features", "1", ("feature",)), "rate_features").values
-        faults = tuple("" if np.isfinite(row).any() else f"curve {i}: none of its features" for i, row in enumerate(table))
+        faults = tuple(
+            "" if np.isfinite(row).any() else f"curve {i}: none of its features" for i, row in enumerate(table)
+        )
         found = {name: table[:, given.index(name)] for name in NAMES if name in given}
         table = np.column_stack([found.get(name, np.full(len(table), np.nan)) for name in NAMES])
     else:
-        needed(scan, HEIGHT, "rate_features")
+        if "height" in scan or not {"height_sensor", "separation"} & set(map(str, scan.data_vars)):
+            needed(scan, HEIGHT, "rate_features")
         table, faults = features_of(scan, options)
     sound = np.array([not f for f in faults], bool)
     numbers = np.where(np.isfinite(table), table, MISSING) * sound[:, None]
@@ -52,8 +55,8 @@ def rows(scan: xr.Dataset, options: Options) -> Rows:
 
 
 def features_of(scan: xr.Dataset, options: Options) -> tuple[np.ndarray, tuple[str, ...]]:
-    """(n, 15) features of the approaches of a scan, by the paraboloid that fits each best, and what cannot be judged."""
-    given = {k: options.get(k) for k in ("spring_constant", "sensitivity")}
+    """(n, 15) features of the approaches of a scan, by the paraboloid that fits each best, and their faults."""
+    given: dict[str, Any] = {k: options.get(k) for k in ("spring_constant", "sensitivity")}
     approach = approach_of(scan, **given)
     position, force = approach.position, approach.deflection  # a gain of the force changes no feature
     contact, fit, level = paraboloid_fit(position, force)
@@ -155,6 +158,6 @@ RECIPE = Recipe(
         Claim("mse", 1.0, PAPER, "below this, of ts_zef18 by extra trees"),
         Claim("accuracy", 0.87, PAPER, "above this, good against poor; the cut is not said"),
     ),
-    options={"learner": "all", "spring_constant": None, "sensitivity": None, "examples": 60},
+    options={"learner": "all", "spring_constant": None, "sensitivity": None, "curves": 16, "examples": 60},
     noun="curves",
 )

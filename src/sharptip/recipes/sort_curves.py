@@ -32,18 +32,20 @@ SURE = 1e-6  # probabilities nearer to 0 or 1 are counted as this
 
 def example(rng: np.random.Generator, options: Options) -> Example:
     """A patient, healthy or sick, whose cells differ in their coat."""
-    drawn = patient(rng, bool(rng.random() < 0.5), cells=3, curves=8)
+    drawn = patient(rng, bool(rng.random() < 0.5), cells=options["cells"], curves=options["curves"])
     return Example(drawn.scan, dict(drawn.truth), str(drawn.truth["patient"][0]))
 
 
 def labelled(path: Path, options: Options) -> list[Example]:
-    """A table of files (.csv: file, label, patient, cell), or curves in one archive (.npz) whose files have a `group`."""
+    """A table of files (.csv: file, label, patient, cell), or an archive (.npz) whose files have a `group`."""
     classes = [str(c) for c in options["classes"]]
     if Path(path).suffix == ".csv":
         return table_of(path, classes)
     found = [e for e in curves_of(path) if e.scan.attrs.get("group") in classes]
     if {e.scan.attrs["group"] for e in found} != set(classes):
-        raise ModelError(f"{path}: does not hold both of {classes}; name two of its groups: --set 'classes=[\"A\", \"B\"]'")
+        raise ModelError(
+            f'{path}: does not hold both of {classes}; name two of its groups: --set \'classes=["A", "B"]\''
+        )
     return [_of_group(e, classes, options["accepted"]) for e in found]
 
 
@@ -59,7 +61,8 @@ def rows(scan: xr.Dataset, options: Options) -> Rows:
     """Shapes of the approach, of the retract on the approach's scale, or of both as two channels."""
     if options["part"] not in PARTS:
         raise ModelError(f"part is {options['part']!r}; it is {', '.join(PARTS)}")
-    needed(scan, HEIGHT, "sort_curves")
+    if "height" in scan or not {"height_sensor", "separation"} & set(map(str, scan.data_vars)):
+        needed(scan, HEIGHT, "sort_curves")
     given = {k: options[k] for k in ("spring_constant", "sensitivity")}
     approach = approach_of(scan, **given)
     retract = None if options["part"] == "approach" else approach_of(scan, segment="retract", **given)
@@ -177,8 +180,9 @@ RECIPE = Recipe(
     labelled=labelled,
     options={
         "learner": "convolutional", "part": "approach", "against": "indentation", "accepted": True,
-        "spring_constant": None, "sensitivity": None,
-        "examples": 60, "epochs": 40, "batch": 64, "lr": 1e-3, "dropout": 0.3, "weight_decay": 1e-2, "schedule": "cosine",
+        "spring_constant": None, "sensitivity": None, "cells": 3, "curves": 8,
+        "examples": 60, "epochs": 40, "batch": 64, "lr": 1e-3, "schedule": "cosine", "dropout": 0.3,
+        "weight_decay": 1e-2,
     },
     noun="curves",
 )  # fmt: skip

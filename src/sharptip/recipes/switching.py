@@ -265,12 +265,12 @@ RECIPE = Recipe(
         ),
     ),
     options={
-        "examples": 200,
+        "examples": 150,
         "pixels": 24,  # loops of one simulated run
         "fresh": True,
-        "epochs": 20,
+        "epochs": 14,
         "batch": 48,
-        "lr": 3e-3,
+        "lr": 2e-3,
         "schedule": "cosine",
         "half": True,
         "size": SIZE,  # of a loop image

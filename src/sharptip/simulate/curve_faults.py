@@ -24,7 +24,7 @@ Change = Callable[[np.random.Generator, Numbers, np.ndarray], dict[str, np.ndarr
 SHARES = (0.48, 0.37, 0.12, 0.03)  # of curves with none, one, two, three kinds
 SCATTER = 0.5
 LIMITS = {  # sizes that halve a rating, as shares of the largest deflection; the last: ratio less one, 1/share
-    "noise": 0.05, "tilt": 0.4, "bow": 0.2, "wave": 0.05, "brush": 0.08, "stiffening": 12.0, "short": 8.0,
+    "noise": 0.04, "tilt": 0.25, "bow": 0.08, "wave": 0.02, "brush": 0.03, "stiffening": 12.0, "short": 8.0,
 }  # fmt: skip
 ACCEPTED = 5.0
 

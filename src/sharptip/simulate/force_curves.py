@@ -37,7 +37,7 @@ class Setting:
     spread: float = 0.5  # of log modulus within a session
     contact: Range = (0.3, 0.97)  # share of the ramp before contact
     brush: float = 0.4  # share of curves that meet something soft and soluble first
-    brush_length: Range = (30e-9, 600e-9)
+    brush_length: Range = (30e-9, 2e-6)
     attraction: float = 0.1  # share of curves with a small jump into contact
     relaxation: float = 0.4  # the largest power of time
     stiffening: Range = (0.03, 0.5)  # how much stiffer the deepest than the surface, as a ratio less one
@@ -253,7 +253,7 @@ def _before(rng: np.random.Generator, p: dict[str, np.ndarray], setting: Setting
     pulled = (rng.random() < setting.attraction) & (rng.random(like.shape) < 0.8)
     length = log_between(rng, np.zeros((1, 1)), *setting.brush_length) * log_between(rng, like, 0.7, 1.4)
     return {
-        "brush_force": np.where(has, most * log_between(rng, like, 0.003, 0.12), 0.0),
+        "brush_force": np.where(has, most * log_between(rng, like, 0.002, 0.12), 0.0),
         "brush_length": length,
         "attraction": np.where(pulled, most * log_between(rng, like, 0.003, 0.08), 0.0),
         "attraction_length": np.minimum(length, p["peak"]) * log_between(rng, like, 0.03, 0.4),

@@ -1,8 +1,9 @@
 """Force curves of cells of patients, healthy or sick, that differ in the coat of their cells and not in their modulus.
 
 A bead presses a cell that is an elastic half-space under a brush (Iyer et al., Nat. Nanotechnol. 4, 389 (2009), found
-brushes of normal and of cancerous cervical cells to differ). The length of the brush differs between the classes, and also
-from patient to patient, cell to cell and curve to curve; the modulus varies in the same three levels, alike in both.
+brushes of normal and of cancerous cervical cells to differ). The length of the brush differs between the classes, and
+also from patient to patient, cell to cell and curve to curve; the modulus varies in the same three levels, alike in
+both.
 """
 
 from __future__ import annotations
@@ -36,12 +37,13 @@ class Clinic:
     spring_constant: float = 0.06  # N/m
     largest: tuple[float, float] = (1.5e-9, 3e-9)  # N, at which an approach is turned
     noise: float = 0.5e-9  # m of deflection
+    tilt: float = 2e-3  # m of deflection per m of way
     samples: int = 600
     way: float = 5e-6  # m, of each approach
 
 
 class Patient(NamedTuple):
-    """Curves of one patient: scan (curve, sample); truth with `sick` 0/1, `cell`, `patient`; record of what was drawn."""
+    """Curves of one patient: scan (curve, sample); truth `sick` 0/1, `cell`, `patient`; record of what was drawn."""
 
     scan: xr.Dataset
     truth: dict[str, np.ndarray]
@@ -49,7 +51,13 @@ class Patient(NamedTuple):
 
 
 def patient(
-    rng: np.random.Generator, sick: bool, *, cells: int = 5, curves: int = 8, name: str = "", clinic: Clinic | None = None
+    rng: np.random.Generator,
+    sick: bool,
+    *,
+    cells: int = 5,
+    curves: int = 8,
+    name: str = "",
+    clinic: Clinic | None = None,
 ) -> Patient:
     """One patient: `cells` cells with `curves` curves each."""
     about = clinic or Clinic()
@@ -77,12 +85,14 @@ def _approaches(
     """Height and deflection (n, samples): brush, cell and cantilever bear the same force, and their ways add up."""
     f = largest[:, None] * np.linspace(0, 1, NODES) ** 2
     stiffness = 4 / 3 * modulus[:, None] / (1 - 0.5**2) * np.sqrt(about.radius)
-    gap = brush_gap(np.maximum(f, 1e-18), length[:, None], np.full((1, 1), about.density), np.full((1, 1), about.radius))
+    gap = brush_gap(
+        np.maximum(f, 1e-18), length[:, None], np.full((1, 1), about.density), np.full((1, 1), about.radius)
+    )
     come = (length[:, None] - gap) + (f / stiffness) ** (2 / 3) + f / about.spring_constant
     come -= come[:, :1]
     at = come[:, -1:] - about.way * np.linspace(1, 0, about.samples)
     force = np.stack([np.interp(*row, left=0.0) for row in zip(at, come, f, strict=True)])
-    tilt = rng.normal(0, 2e-3, (len(f), 1)) * (at - at[:, :1])
+    tilt = rng.normal(0, about.tilt, (len(f), 1)) * (at - at[:, :1])
     deflection = force / about.spring_constant + tilt + rng.normal(0, about.noise, at.shape)
     return -at + rng.normal(0, 2e-6, (len(f), 1)), deflection + rng.normal(0, 20e-9, (len(f), 1))
 

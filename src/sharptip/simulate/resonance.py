@@ -76,12 +76,13 @@ def resonance_map(
     low, high = np.log(r.quality)
     peak_snr = float(_log_uniform(rng, r.snr, 1)[0])
     amplitude = float(_log_uniform(rng, r.amplitude, 1)[0])
+    up = float(rng.uniform(0, np.pi))
     wall = 1 - 0.9 * np.exp(-((polar / 0.15) ** 2))
     drawn = {
         "amplitude": amplitude * wall,
         "resonance": middle + half * np.tanh(stiff / 2),
         "quality": np.exp((low + high) / 2 + (high - low) / 2 * np.tanh(loss / 2)),
-        "phase": np.where(polar > 0, 0.4, 0.4 - np.pi),
+        "phase": np.where(polar > 0, up, up - np.pi),
     }
     sigma = amplitude * np.exp((low + high) / 2) / peak_snr
     flat = {k: v.ravel() for k, v in drawn.items()}
