@@ -17,6 +17,7 @@ from sharptip.core.scan import from_grid
 from sharptip.fit import Example, Port, Recipe, Rival, Rows
 from sharptip.fit.crossval import cross_validate
 from sharptip.fit.rows import needed
+from sharptip.fit.side_by_side import AHEAD, side_by_side
 
 N = 32  # samples of a decay
 
@@ -132,7 +133,25 @@ def test_a_long_scan_in_blocks_is_answered_alike(model, monkeypatch):
     scan = fresh(1)[0].scan
     whole = model.predict(scan)
     monkeypatch.setattr("sharptip.fit.each.BLOCK", 5 * N)
-    np.testing.assert_allclose(model.predict(scan)["rate"], whole["rate"])
+    np.testing.assert_allclose(model.predict(scan)["rate"], whole["rate"], rtol=1e-5)
+
+
+def test_rows_that_know_nothing_of_each_other_are_answered_on_all_cores_in_order(model, monkeypatch):
+    import torch
+
+    scan = fresh(1)[0].scan
+    monkeypatch.setattr("sharptip.fit.each.ROWS", 2)
+    apart = Model.from_network(
+        replace(DECAY, apart=True), model.learner, {**model.card, "range": None, "scale": None}, **model.options
+    )
+    before = torch.get_num_threads()
+    np.testing.assert_allclose(apart.predict(scan)["rate"], model.predict(scan)["rate"], rtol=1e-5)
+    assert torch.get_num_threads() == before
+    drawn = []
+    answers = side_by_side(lambda i: -i, (drawn.append(i) or i for i in range(100)), threads=2)
+    assert next(answers) == 0
+    assert len(drawn) <= 2 * AHEAD
+    assert list(answers) == [-i for i in range(1, 100)]
 
 
 def test_wrong_channels_and_truths_are_named(model):

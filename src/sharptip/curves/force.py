@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from ..core.errors import ScanError
+from ..fit.side_by_side import ROWS, side_by_side
 from ..measure import curve_numbers as measured
 from ..measure.approach import Approach, approach_of, approaches
 from ..measure.curve_numbers import Quantity
@@ -17,7 +18,6 @@ from ..report.curves import Drawing, Mark, Trace
 from .fitted import BAD, DOUBTFUL, GOOD, INTERVAL, NOT_JUDGED, Column, Fitted, Settings, Tell
 from .tip import Found, Mechanics, mechanics_of
 
-BLOCK = 500  # curves that are in the memory together
 NO_BASELINE = 0.1  # of the travel before the contact, less than which no baseline can be told
 CLIPPED = 0.02  # of the approach at exactly its greatest deflection: the detector had no more
 STIFFER = 1.1  # times the spring constant, above which a stiffness is no property of the sample
@@ -37,9 +37,13 @@ def fit(scan: xr.Dataset, settings: Settings, tell: Tell) -> Fitted:
     """Every curve of a scan. Raises ScanError, ChannelError or UnitError for what is wrong with all of them."""
     tip = mechanics_of(settings)
     parts = []
-    for which, approach in approaches(scan, BLOCK, **_calibration(settings)):
-        parts.append(_block(scan.isel(curve=which), approach, settings, tip))
-        tell("force curves", which.stop, scan.sizes["curve"])
+    blocks = (
+        (scan.isel(curve=which).load(), approach)
+        for which, approach in approaches(scan, ROWS, **_calibration(settings))
+    )
+    for part in side_by_side(lambda b: _block(*b, settings, tip), blocks):
+        parts.append(part)
+        tell("force curves", sum(len(p.verdicts) for p in parts), scan.sizes["curve"])
     if not parts:
         raise ScanError("there is no curve in it")
     columns = tuple(Column.joined([p.columns[name] for p in parts]) for name in parts[0].columns)

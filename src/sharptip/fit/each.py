@@ -25,6 +25,7 @@ from . import score as scoring
 from .intervals import cluster_bootstrap
 from .recipe import Example, Port, Recipe, settled
 from .rows import Answers, Known, NotAnswered, Rows, joined
+from .side_by_side import ROWS, side_by_side
 
 if TYPE_CHECKING:
     from .model import Model
@@ -161,7 +162,9 @@ def _fresh(
 
 def predict(model: Model, scan: xr.Dataset) -> xr.Dataset:
     """An answer for each row, on the rows' axes, in SI units; NaN, and why in attrs["faults"], where there is none."""
-    parts = [_answered(model, block) for block in _blocks(scan)]
+    blocks = _blocks(scan, ROWS if model.recipe.apart else None)
+    ask = partial(_answered, model)
+    parts = [ask(scan)] if len(blocks) == 1 else list(side_by_side(ask, (scan.isel(b).load() for b in blocks)))
     dims = parts[0][0].dims
     faults = [f for rows, _ in parts for f in rows.faults]
     named = joined([a for _, a in parts])
@@ -216,14 +219,15 @@ def _hidden(values: np.ndarray, rows: Rows, name: str, recipe: Recipe) -> np.nda
     return values
 
 
-def _blocks(scan: xr.Dataset) -> list[xr.Dataset]:
-    """The scan, or stretches of its rows where it is long."""
+def _blocks(scan: xr.Dataset, rows: int | None) -> list[dict[str, slice]]:
+    """Stretches of at most so many rows, and of no more numbers than BLOCK; one of all where the scan is short."""
     largest = max((v for v in scan.data_vars.values()), key=lambda v: v.size, default=None)
     along = next((d for d in ROW_AXES if largest is not None and d in largest.dims), None)
-    if along is None or largest is None or largest.size <= BLOCK:
-        return [scan]
-    step = max(1, BLOCK * scan.sizes[along] // largest.size)
-    return [scan.isel({along: slice(i, i + step)}) for i in range(0, scan.sizes[along], step)]
+    if along is None or largest is None:
+        return [{}]
+    n = scan.sizes[along]
+    step = max(1, min(n, BLOCK * n // max(1, largest.size), n if rows is None or along == "y" else rows))
+    return [{along: slice(i, i + step)} for i in range(0, max(n, 1), step)]
 
 
 def _variable(

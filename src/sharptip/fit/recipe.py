@@ -116,6 +116,7 @@ class Recipe:
     measures  name → (truths by name, answers by name) → number. One that asks for what a learner does not say is left
               out for it. A name with a space, 'error median', is nested in the JSON of a score.
     labelled  (path, options) → examples: the layout in which people bring labels for it.
+    apart     the rows know nothing of each other, so that all cores may answer a long scan, block by block.
     noun      what a row is called, in the plural.
     """
 
@@ -150,6 +151,7 @@ class Recipe:
     classical: Mapping[str, Callable[[xr.Dataset, Options], Mapping[str, np.ndarray]]] = field(default_factory=dict)
     measures: Mapping[str, Callable[..., float]] = field(default_factory=dict)
     labelled: Callable[[Path, Options], list[Example]] | None = None
+    apart: bool = False
     noun: str = "rows"
 
     def __post_init__(self) -> None:

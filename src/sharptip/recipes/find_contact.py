@@ -94,5 +94,6 @@ RECIPE = Recipe(
         "examples": 200, "epochs": 8, "batch": 48, "lr": 2e-3,
         "schedule": "cosine", "weight_decay": 0.01, "clip": 5.0, "half": True,
     },
+    apart=True,
     noun="curves",
 )  # fmt: skip

@@ -181,5 +181,6 @@ RECIPE = Recipe(
         "contact": "fit",
         "curves": 16, "setting": "cell, bead", "examples": 20,
     },
+    apart=True,
     noun="curves",
 )  # fmt: skip

@@ -191,5 +191,6 @@ RECIPE = Recipe(
         "examples": 400, "epochs": 14, "batch": 48, "lr": 2e-3,
         "schedule": "cosine", "weight_decay": 0.01, "clip": 5.0, "dropout": 0.2, "half": True,
     },
+    apart=True,
     noun="curves",
 )  # fmt: skip
