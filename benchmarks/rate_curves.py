@@ -67,7 +67,7 @@ def table(recipe: Recipe, test: list[Example], said: dict[str, list[Answers]], t
 
 def asked(model: Model, test: list[Example], name: str) -> dict[str, list[Answers]]:
     """Learner → answers to each example; the model under `name`."""
-    found = [everybody(model, e.scan) for e in test]
+    found = [everybody(model, e.scan)[0] for e in test]
     return {name if learner == "model" else learner: [f[learner] for f in found] for learner in found[0]}
 
 

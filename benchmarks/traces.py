@@ -33,7 +33,7 @@ def tables(model: Model, scans: int) -> None:
     for kind in KINDS:
         options = {**RECIPE.options, "of": kind}
         drawn = [example(np.random.default_rng([2026, KINDS.index(kind), i]), options) for i in range(scans)]
-        said = [everybody(model, e.scan) for e in drawn]
+        said = [everybody(model, e.scan)[0] for e in drawn]
         truth = joined([e.truth for e in drawn])
         groups = np.repeat(np.arange(scans), len(truth["accept"]) // scans)
         print(f"\n{kind}: {len(groups)} simulated traces, {scans} scans")

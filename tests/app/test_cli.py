@@ -207,7 +207,7 @@ def test_the_smallest_demo_and_its_page_in_a_browser(tmp_path):
         problems: list[str] = []
         tab.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         tab.on("request", lambda request: problems.append(request.url) if request.url.startswith("http") else None)
-        tab.goto(page.as_uri())
+        tab.goto(page.as_uri(), timeout=120_000)
         assert problems == []
         assert tab.evaluate("document.documentElement.scrollWidth") <= 360
         assert tab.locator("h1").inner_text().startswith("healthy and exposed")

@@ -117,8 +117,9 @@ def test_without_a_spring_constant_everything_else_is_told(tmp_path: Path) -> No
         (
             {"law": "hertz", "radius": 2e-8},
             ModelError,
-            "no law of contact that is fitted is called 'hertz'; there are para",
+            "--law hertz may mean several; 'paraboloid' is Hertz's",
         ),
+        ({"law": "layer_cone", "half_angle": 0.6, "thickness": 5.0}, ModelError, "thickness=5 cannot be in m"),
         ({"law": "paraboloid"}, ModelError, "the law 'paraboloid' needs the tip's radius; give --radius 20e-9"),
         ({"law": "cone", "half_angle": 35.0}, ModelError, "lies not between 0° and 90°; give degrees"),
         ({"law": "cone", "half_angle": 0.6, "poisson": 0.7}, ModelError, "poisson=0.7 lies not between −1 and 0.5"),

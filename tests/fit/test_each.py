@@ -170,6 +170,22 @@ def test_wrong_channels_and_truths_are_named(model):
         Rows(np.full((1, 1, 2), np.nan, np.float32), ("curve",), ("",))
 
 
+def test_what_cannot_be_judged_is_told_when_it_is_scored(model):
+    broken = fresh(2)
+    broken[0].scan["deflection"].values[2] = np.nan
+    with pytest.warns(UserWarning, match="1 of 24 decays cannot be judged and count nowhere; the first: holds NaN"):
+        model.score(broken, real=False)
+    for e in broken:
+        e.scan["deflection"].values[:] = np.nan
+    with pytest.raises(ModelError, match="none of 24 decays can be judged; the first: holds NaN"):
+        model.score(broken, real=False)
+
+
+def test_a_rival_whose_truth_nobody_knows_is_left_out():
+    unknown = [Example(e.scan, {**e.truth, "fast": np.full(12, np.nan)}, e.group) for e in fresh(4)]
+    assert Model(DECAY, epochs=1).fit(unknown).baselines == {}
+
+
 def test_fresh_examples_and_early_stopping_learn_too():
     got = Model(DECAY, fresh=True, examples=12, epochs=20).fit(seed=1).score(fresh(), real=False)
     assert got.set_index(["learner", "metric"]).loc[("model", "rate_error median"), "value"] < 1

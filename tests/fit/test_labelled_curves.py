@@ -71,6 +71,8 @@ def test_ramps_are_turned_to_approach_and_runs_of_one_setting_are_a_session(tmp_
     ("key", "value", "said"),
     [
         ("accept", np.array([1, 0, 7]), "accept holds"),
+        ("extension_nm", 1e-9 * quality()["extension_nm"], "extension_nm runs over 1e-07 nm in the median"),
+        ("contact_point_nm", np.array([900.0, 900, 40]), "of 2 of 3 curves lies outside their ramps, the first at 900"),
         ("accept", np.array([1, 0]), "accept has 2 entries for 3 curves"),
         ("offsets", np.array([0, 50, 40, 180]), "offsets do not begin at 0 and grow"),
         ("offsets", np.array([0, 50, 110, 500]), "offsets end at 500"),

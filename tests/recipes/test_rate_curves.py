@@ -55,7 +55,7 @@ def judged(rater: Model) -> xr.Dataset:
 def said(model: Model, seeds: range, unit: str = "m") -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Truths and answers of some maps, the random forest's and the classical finders' beside the model's."""
     maps = [session(s, unit=unit) for s in seeds]
-    found = [everybody(model, e.scan) for e in maps]
+    found = [everybody(model, e.scan)[0] for e in maps]
     return joined([e.truth for e in maps]), {n: joined([f[n] for f in found]) for n in found[0]}
 
 

@@ -6,6 +6,7 @@ Nothing heavy is imported before a command needs it: `sharptip info FILE` answer
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import warnings
@@ -749,7 +750,17 @@ def _scored(recipe: Any, examples: list[Any], table: Any, real: bool, how: str) 
         counted = {f"n_{recipe.noun}": sum(len(next(iter(e.truth.values()))) for e in examples)}
     about = {"recipe": recipe.name, "real": real, "judged": "held-out groups" if how == "folds" else "by one model",
              **counted, "n_groups": len({e.group for e in examples})}  # fmt: skip
-    return {**about, **by_name(recipe, table), "rows": json.loads(table.to_json(orient="records"))}
+    named = {**about, **by_name(recipe, table), "rows": json.loads(table.to_json(orient="records"))}
+    return _finite(named)
+
+
+def _finite(value: Any) -> Any:
+    """Plain JSON knows no infinity and no NaN: null."""
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _answer_each(answer: Any, noun: str) -> dict[str, Any]:

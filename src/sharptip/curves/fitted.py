@@ -140,10 +140,14 @@ class Fitted:
             yield dict(zip(table, cells, strict=True))
 
     def reasons_counted(self) -> list[tuple[str, str, int]]:
-        """(verdict, reason without the curve's own numbers, how many), the most frequent first."""
+        """(verdict, reason of the first of them, how many), the most frequent first; alike but for numbers is alike."""
         told = Counter(zip(self.verdicts.tolist(), map(_general, self.reasons.tolist()), strict=True))
         first = {(v, _general(why)): why for v, why in zip(self.verdicts[::-1], self.reasons[::-1], strict=True)}
-        return [(v, first[v, why] if n == 1 else why, n) for (v, why), n in told.most_common() if v != GOOD or why]
+        return [
+            (v, first[v, why] if n == 1 or "…" not in why else f"such as: {first[v, why]}", n)
+            for (v, why), n in told.most_common()
+            if v != GOOD or why
+        ]
 
 
 def faults_of(answer: xr.Dataset, n: int) -> np.ndarray:

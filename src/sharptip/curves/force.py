@@ -132,14 +132,23 @@ def _judged(
         (NOT_JUDGED, np.array([why.partition(": ")[2] for why in approach.faults], object)),
         (BAD, _seen(approach, contact, numbers)),
         (BAD, found.bad),
-        (DOUBTFUL, _too_stiff(approach, numbers)),
-        (DOUBTFUL, found.doubts),
+        (DOUBTFUL, _besides(_too_stiff(approach, numbers), found.doubts)),
     )
     for verdict, words in told:
         if words is not None:
             new = (words != "") & (verdicts == GOOD)
             verdicts, reasons = np.where(new, verdict, verdicts), np.where(new, words, reasons)
-    return verdicts, reasons
+    stiff = _too_stiff(approach, numbers)
+    hidden = (verdicts == BAD) & (stiff != "")  # what physics forbids is told beside what a model thinks
+    return verdicts, np.where(hidden, reasons + "; " + stiff, reasons)
+
+
+def _besides(words: np.ndarray | None, others: np.ndarray | None) -> np.ndarray | None:
+    """Words, and behind them those of others about the same curve."""
+    if words is None or others is None:
+        return others if words is None else words
+    both = (words != "") & (others != "")
+    return np.where(both, words + "; " + others, np.where(words != "", words, others))
 
 
 def _seen(approach: Approach, contact: np.ndarray, numbers: dict[str, Quantity]) -> np.ndarray:

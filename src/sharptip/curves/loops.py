@@ -25,6 +25,11 @@ _LEFT = (  # answers of the recipe that a table does without
     *(f"learned_{n}{u}" for n in ("coercive", "imprint", "potential", "injected") for u in ("", "_uncertainty")),
 )  # fmt: skip
 
+_HEADLINE = (
+    "mechanism", "mechanism_probability", "probability_ferroelectric", "coercive_positive", "coercive_negative",
+    "imprint", "remanent_response", "work_of_switching", "surface_potential", "explained",
+)  # fmt: skip
+
 
 def fit(scan: xr.Dataset, settings: Settings, tell: Tell) -> Fitted:
     """Every loop of a scan. Raises ScanError, ChannelError or UnitError for what is wrong with all of them."""
@@ -37,14 +42,25 @@ def fit(scan: xr.Dataset, settings: Settings, tell: Tell) -> Fitted:
     columns = columns_of(answer, loops.dims, leave=_LEFT)
     likeliest, sure = _mechanism(answer, loops)
     verdicts, reasons = _verdicts(answer, loops, faults_of(answer, len(loops.faults)))
-    words = Column("mechanism", "1", likeliest), Column("mechanism_probability", "1", sure)
+    words = (
+        Column("mechanism", "1", likeliest),
+        Column("mechanism_probability", "1", sure),
+        *_each_mechanism(answer, loops),
+    )
     several = loops.read is not None and len(loops.read) > 1
     alone = "one read voltage: surface potential, electrostatic slope and injected charge need several"
     return Fitted(
         "hysteresis loops", scan, loops.dims, (*words, *columns), verdicts, reasons, partial(_drawing, loops),
-        missing=() if several else (alone,), made_by={"model": "switching"},
+        missing=() if several else (alone,), made_by={"model": "switching"}, headline=_HEADLINE,
         notes=("the mechanism is told by a network that has learned on simulated loops alone",),
     )  # fmt: skip
+
+
+def _each_mechanism(answer: xr.Dataset, loops: Loops) -> tuple[Column, ...]:
+    """The probability of each mechanism, which a map can show."""
+    p = answer["probability"].transpose(*loops.dims, "label").values.reshape(len(loops.faults), -1)
+    names = [str(v).replace(" ", "_") for v in answer["label"].values]
+    return tuple(Column(f"probability_{name}", "1", p[:, i]) for i, name in enumerate(names))
 
 
 def _mechanism(answer: xr.Dataset, loops: Loops) -> tuple[np.ndarray, np.ndarray]:

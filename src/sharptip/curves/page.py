@@ -34,10 +34,15 @@ def drawing_of(fitted: Fitted, i: int) -> Drawing:
     """Curve i with its name, its numbers and its verdict in words."""
     plain = fitted.draw(i)
     verdict, reason = str(fitted.verdicts[i]), str(fitted.reasons[i])
-    wanted = [c for c in fitted.columns if c.name in (fitted.headline or (c.name,)) and c.is_number]
-    numbers = "; ".join(_said(c, i) for c in wanted if np.isfinite(c.values[i]))
+    wanted = [c for c in fitted.columns if c.name in fitted.headline or (not fitted.headline and c.is_number)]
+    told = [_said(c, i) if c.is_number else f"{c.name}: {c.values[i]}" for c in wanted if _tells(c, i)]
+    numbers = "; ".join(told)
     words = "\n".join(line for line in (f"{verdict}: {reason}".rstrip(": "), numbers) if line)
     return replace(plain, title=fitted.names[i], words=words, verdict=verdict)
+
+
+def _tells(column: Column, i: int) -> bool:
+    return bool(np.isfinite(column.values[i])) if column.is_number else bool(column.values[i])
 
 
 def figures_of(fitted: Fitted, curve: int) -> dict[str, Figure]:

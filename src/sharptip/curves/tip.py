@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 RATER, FITTER = "rate_curves", "fit_curves"  # recipes: the rating with its artefacts and contact; contact mechanics
 FITTED = ("modulus", "apparent_modulus", "r_squared", "misfit")  # of the fitter's answers, those that go in the table
+MISFIT = 5.0  # residuals over noise from which a law does not describe a curve; on living cells 4 to 13 are usual
 _GIVE = {
     "radius": "--radius 20e-9 (m)", "half_angle": "--half-angle 35 (degrees)", "thickness": "--thickness 2e-6 (m)",
 }  # fmt: skip
@@ -74,8 +75,8 @@ class Mechanics:
             mine = {c.name: c for c in columns_of(rated, ("curve",), leave=("verdict",))}
             contacts.append(mine.pop("contact"))
             columns += [*mine.values(), *_artefact(rated)]
-            bad, against = _words(rated)
-            doubts = against if doubts is None else np.where(against == "", doubts, against)
+            against = _words(rated, bool(self.rater and self.rater.card.get("real")))
+            bad, doubts = against[BAD], _first((doubts, against[DOUBTFUL]))
         return Found(tuple(contacts), tuple(columns), bad, doubts)
 
     def line(
@@ -135,9 +136,13 @@ def _rater(file: str | None) -> Model | None:
 
 
 def _law(settings: Settings) -> Law:
-    if settings.law is None:
-        raise ModelError(f"a tip was told and no law; give --law, one of {', '.join(LAWS)}")
     known = [name for name, law in LAWS.items() if law.proportional]
+    if settings.law is None:
+        raise ModelError(f"a tip was told and no law; give --law, one of {', '.join(known)}")
+    if settings.law.lower() in ("hertz", "sneddon"):
+        raise ModelError(
+            f"--law {settings.law} may mean several; 'paraboloid' is Hertz's, 'cone' and 'sphere' Sneddon's"
+        )
     if settings.law not in known:
         raise ModelError(f"no law of contact that is fitted is called {settings.law!r}; there are {', '.join(known)}")
     law = LAWS[settings.law]
@@ -158,6 +163,10 @@ def _tip(settings: Settings) -> Tip:
         )
     if poisson is not None and not -1 < poisson <= 0.5:
         raise ModelError(f"poisson={poisson:g} lies not between −1 and 0.5; give --poisson 0.5")
+    if settings.thickness is not None and not 1e-9 <= settings.thickness <= 1e-2:
+        raise ModelError(
+            f"thickness={settings.thickness:g} cannot be in m; 1e-9 to 1e-2 is possible: give m, as --thickness 2e-6"
+        )
     more = {} if poisson is None else {"poisson": poisson}
     return Tip(radius=r, half_angle=angle, thickness=settings.thickness, **more)
 
@@ -167,6 +176,9 @@ def _doubts(fitted: xr.Dataset, n: int) -> np.ndarray:
     faults, said = faults_of(fitted, n), np.full(n, "", object)
     if "doubt" in fitted:
         said = fitted["doubt"].values.astype(str).astype(object)
+    misfit = fitted["misfit"].values if "misfit" in fitted else np.zeros(n)
+    for i in np.flatnonzero((misfit > MISFIT) & (said == "")):
+        said[i] = f"the law does not describe it: residuals of {misfit[i]:.1f} times what the noise explains"
     return np.where(faults != "", np.char.add("no modulus: ", faults.astype(str)).astype(object), said)
 
 
@@ -179,23 +191,34 @@ def _artefact(rated: xr.Dataset) -> tuple[Column, ...]:
     return (Column("artefact", "1", np.where(chance.values.max(axis=1) >= 0.5, names, "").astype(object)),)
 
 
-def _words(rated: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """(words against curves that the rater calls bad, and against those it calls doubtful)."""
-    said = [str(v) for v in rated["verdict"].values] if "verdict" in rated else []
-    rating = rated["rating"].values if "rating" in rated else np.full(len(said), np.nan)
-    out = {}
-    for verdict in (BAD, DOUBTFUL):
-        out[verdict] = np.array(
-            [_why(v, r) if v.split(":")[0] == verdict else "" for v, r in zip(said, rating, strict=True)], object
-        )
-    return out[BAD], out[DOUBTFUL]
+def _first(told: tuple[np.ndarray | None, np.ndarray]) -> np.ndarray:
+    """(n,) the first of several words for each curve that says anything."""
+    first, second = told
+    return second if first is None else np.where(first == "", second, first)
 
 
-def _why(verdict: str, rating: float) -> str:
-    """'bad: no contact' with its rating → 'no contact; rated 1.2 of 10'."""
+def _words(rated: xr.Dataset, real: bool) -> dict[str, np.ndarray]:
+    """(n,) what the rater says against curves that are bad, and doubtful, '' for the others.
+
+    What has learned from simulated curves alone knows what is wrong with a curve, not what people put up with: it calls
+    none of them bad.
+    """
+    n = rated.sizes["curve"]
+    said = rated["verdict"].values.astype(str) if "verdict" in rated else np.full(n, "")
+    kept = rated["accept"].values if "accept" in rated else np.full(n, np.nan)
+    verdicts = np.array([v.split(":")[0] for v in said], object)
+    if not real:
+        verdicts[verdicts == BAD] = DOUBTFUL
+    words = np.array([_why(v, p, real) for v, p in zip(said, kept, strict=True)], object)
+    return {verdict: np.where(verdicts == verdict, words, "") for verdict in (BAD, DOUBTFUL)}
+
+
+def _why(verdict: str, kept: float, real: bool) -> str:
+    """'bad: no_contact' and the probability that such a curve is kept, in words."""
     _, _, kind = verdict.partition(": ")
-    rated = f"rated {rating:.1f} of 10" if np.isfinite(rating) else "not worth keeping"
-    return f"{kind.replace('_', ' ')}; {rated}" if kind else rated
+    judge = "people" if real else "a model of simulated curves"
+    chance = f"{judge} would keep it with a probability of {kept:.0%}" if np.isfinite(kept) else "not worth keeping"
+    return f"it looks like {kind.replace('_', ' ')}; {chance}" if kind else chance
 
 
 def _card(model: Model) -> dict[str, Any]:

@@ -27,8 +27,9 @@ def occlusion(model: Model, scan: xr.Dataset, answer: str | None = None, patches
     against. Patches are squares of a `patches`-th of the shorter side, half overlapping. The scan is left as it was.
     Raises ModelError for a model that restores, or an unknown class.
     """
-    if model.recipe.kind == "restore":
-        raise ModelError(f"recipe {model.recipe.name!r} restores; evidence is asked of recipes that judge")
+    if model.recipe.kind in ("restore", "each"):
+        does = "restores" if model.recipe.kind == "restore" else f"answers about {model.recipe.noun}"
+        raise ModelError(f"recipe {model.recipe.name!r} {does}; evidence is asked of recipes that judge images")
     whole = _asked(model, scan)
     answer = str(whole["label"].values[int(whole.values.argmax())]) if answer is None else answer
     if answer not in model.classes:

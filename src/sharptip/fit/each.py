@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -64,10 +65,16 @@ def learn(model: Model, examples: Sequence[Example], real: bool, seed: int, on_e
         features = np.concatenate([_features(recipe, p) for p in parts])
         truth = joined([{k: v[p.sound] for k, v in t.items()} for p, t in zip(parts, truths, strict=True)])
         for name, rival in recipe.rivals.items():
-            if rival.truth in truth:
+            if rival.truth in truth and _known(truth[rival.truth]):
                 learned = rival.learn({**options, "seed": seed}, features, truth[rival.truth])
                 model.baselines[name] = learned
     return model
+
+
+def _known(truth: np.ndarray) -> bool:
+    """Whether there is anything to be learned from it: more than one value that somebody knows."""
+    values = truth[np.isfinite(truth)] if truth.dtype.kind == "f" else truth
+    return len(np.unique(values)) > 1
 
 
 def _rows(recipe: Recipe, scan: xr.Dataset, options: Mapping[str, Any]) -> Rows:
@@ -256,8 +263,11 @@ def _coords(model: Model, scan: xr.Dataset, dims: tuple[str, ...]) -> dict[str, 
 # --- judging ----------------------------------------------------------------------------------------------------------
 
 
-def everybody(model: Model, scan: xr.Dataset) -> dict[str, Answers]:
-    """What the model, every rival that it learned and every classical baseline say: learner → name → (n, …)."""
+def everybody(model: Model, scan: xr.Dataset) -> tuple[dict[str, Answers], tuple[str, ...]]:
+    """What the model, every rival that it learned and every classical baseline say: learner → name → (n, …).
+
+    And why rows cannot be judged, '' for those that can.
+    """
     recipe = model.recipe
     rows = _rows(recipe, scan, model.options)
     said = {"model": answers(model, rows)}
@@ -269,12 +279,21 @@ def everybody(model: Model, scan: xr.Dataset) -> dict[str, Answers]:
         said[name] = {rival.truth: full}
     for name, method in recipe.classical.items():
         said[name] = {k: np.asarray(v) for k, v in method(scan, model.options).items()}
-    return said
+    return said, rows.faults
 
 
 def score(model: Model, examples: Sequence[Example], real: bool) -> pd.DataFrame:
     """The score table of one model on examples that it has not seen."""
-    said = [everybody(model, e.scan) for e in examples]
+    both = [everybody(model, e.scan) for e in examples]
+    said, faults = [s for s, _ in both], [f for _, of in both for f in of]
+    left = [f for f in faults if f]
+    if len(left) == len(faults):
+        raise ModelError(f"none of {len(faults)} {model.recipe.noun} can be judged; the first: {left[0]}")
+    if left:
+        text = (
+            f"{len(left)} of {len(faults)} {model.recipe.noun} cannot be judged and count nowhere; the first: {left[0]}"
+        )
+        warnings.warn(text, stacklevel=3)
     return _scored(model.recipe, examples, {n: joined([s[n] for s in said]) for n in said[0]}, real)
 
 
@@ -326,7 +345,7 @@ def cross_validate(
             from .model import Model
 
             model = Model(recipe, **options).fit([examples[j] for j in train], seed)
-            found = {int(j): everybody(model, examples[j].scan) for j in test}
+            found = {int(j): everybody(model, examples[j].scan)[0] for j in test}
             if file is not None:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(file, partial(_save, found=found))

@@ -68,6 +68,7 @@ def _quality(arrays: dict[str, np.ndarray], path: Any) -> list[Example]:
     accept = columns["accept"]
     if not np.isin(accept[np.isfinite(accept)], (0, 1)).all():
         raise ReadError(f"{path}: accept holds {np.unique(accept)[:5].tolist()}; it is 0 or 1 for each curve")
+    _in_nanometres(pieces["extension_nm"], columns["contact"], path)
     places = np.atleast_2d(arrays["row_col"]) if "row_col" in arrays else None
     examples = []
     for f in np.unique(file):
@@ -126,6 +127,22 @@ def _pieces(arrays: dict[str, np.ndarray], names: tuple[str, ...], path: Any) ->
             raise ReadError(f"{path}: {name} has shape {values.shape} and offsets end at {cuts[-1]}")
         out[name] = np.split(values, cuts[1:-1])
     return out
+
+
+def _in_nanometres(extension: list[np.ndarray], contact: np.ndarray, path: Any) -> None:
+    """Refuses ramps that no microscope makes, and contacts that lie on none."""
+    travel = np.array([np.nanmax(e) - np.nanmin(e) if np.isfinite(e).any() else 0.0 for e in extension])
+    if not 1 < np.median(travel) < 1e6:
+        raise ReadError(f"{path}: extension_nm runs over {np.median(travel):.3g} nm in the median; convert it to nm")
+    known = np.flatnonzero(np.isfinite(contact))
+    off = [
+        i for i in known if not extension[i].min() - travel[i] <= -1e9 * contact[i] <= extension[i].max() + travel[i]
+    ]
+    if len(off) > len(known) / 2:
+        raise ReadError(
+            f"{path}: contact_point_nm of {len(off)} of {len(known)} curves lies outside their ramps, the first at "
+            f"{-1e9 * contact[off[0]]:.4g} nm; it is the extension at contact"
+        )
 
 
 def _same_length(columns: dict[str, np.ndarray], n: int, path: Any) -> None:

@@ -477,7 +477,10 @@ class Model:
 
     def _must_be_fitted(self) -> None:
         if self.learner is None and not self.learns_nothing:
-            raise ModelError(f"this {self.recipe.name!r} model has learned nothing yet; call fit or Model.load")
+            ships = f", or take the one that ships: Model.trained({self.recipe.name!r})" * (
+                self.recipe.name in self.that_ship()
+            )
+            raise ModelError(f"this {self.recipe.name!r} model has learned nothing yet; call fit or Model.load{ships}")
 
     # -- judging ----------------------------------------------------------------------------------------------
 
