@@ -49,7 +49,7 @@ def table(recipe: Recipe, test: list[Example], said: dict[str, list[Answers]], t
                     continue
 
                 def of(rows: np.ndarray, measure=measure, answer=answer) -> float:  # type: ignore[no-untyped-def]
-                    return measure(*(Known({k: v[rows] for k, v in d.items()}) for d in (truth, answer)))
+                    return measure(*(Known(d, rows) for d in (truth, answer)))
 
                 try:
                     found = cluster_bootstrap(
