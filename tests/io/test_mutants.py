@@ -113,7 +113,7 @@ def read_or_refused(path: Path) -> list[Grid] | None:
 
 @pytest.mark.parametrize("format", [f for f in EXAMPLES if f not in HDF5])
 def test_mutants(format: str, tmp_path: Path, alarm: None) -> None:
-    mutants(format, tmp_path, MUTANTS // 2)
+    mutants(format, tmp_path, MUTANTS // 4)
 
 
 @pytest.mark.parametrize("format", HDF5)

@@ -78,7 +78,7 @@ def test_lines_learn_from_whole_frames_only():
         Model(judge_tip_lines.RECIPE, **SMALL).fit(short)
 
 
-@pytest.mark.parametrize("name", ["judge_tip", "judge_tip_lines"])
+@pytest.mark.parametrize("name", ["judge_tip", pytest.param("judge_tip_lines", marks=pytest.mark.slow)])
 def test_train_and_score_on_arrays_of_other_sessions(name, tmp_path):
     a = write(tmp_path / "a.npz", frames(60, seed=1))
     b = write(tmp_path / "b.npz", frames(30, seed=2, sessions=3))
