@@ -126,19 +126,18 @@ def _judged(
     approach: Approach, contact: np.ndarray, found: Found, numbers: dict[str, Quantity]
 ) -> tuple[np.ndarray, np.ndarray]:
     """A verdict and its reason for each curve: what can be seen of it first, then what the models say."""
-    n = len(approach)
+    n, stiff = len(approach), _too_stiff(approach, numbers)
     verdicts, reasons = np.full(n, GOOD, object), np.full(n, "", object)
     told = (
         (NOT_JUDGED, np.array([why.partition(": ")[2] for why in approach.faults], object)),
         (BAD, _seen(approach, contact, numbers)),
         (BAD, found.bad),
-        (DOUBTFUL, _besides(_too_stiff(approach, numbers), found.doubts)),
+        (DOUBTFUL, _besides(stiff, found.doubts)),
     )
     for verdict, words in told:
         if words is not None:
             new = (words != "") & (verdicts == GOOD)
             verdicts, reasons = np.where(new, verdict, verdicts), np.where(new, words, reasons)
-    stiff = _too_stiff(approach, numbers)
     hidden = (verdicts == BAD) & (stiff != "")  # what physics forbids is told beside what a model thinks
     return verdicts, np.where(hidden, reasons + "; " + stiff, reasons)
 

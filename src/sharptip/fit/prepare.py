@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from ..core.errors import ChannelError, ModelError, SharptipError, UnitError
+from ..core.errors import ChannelError, ModelError, SharptipError
 from ..core.scan import channel, label, pixel_size
 from ..data.tiles import resample, tiles_of
 from .recipe import Example, Recipe
+from .rows import in_its_unit
 from .scale import Scale, by_lines
 
 LOST = 0.5  # share of missing pixels beyond which a scan is refused rather than mended
@@ -34,15 +35,10 @@ def prepare(recipe: Recipe, scan: xr.Dataset) -> Prepared:
     Raises ChannelError or UnitError naming the channel, ModelError for a scan that is mostly missing.
     """
     for port in recipe.eats:
-        unit = channel(scan, port.name).attrs.get("units")
-        if unit != port.unit and not (port.arbitrary and unit == "arb"):
-            also = " (or 'arb')" if port.arbitrary else ""
-            raise UnitError(
-                f"{label(scan)}: {port.name!r} is in {unit!r}; recipe {recipe.name!r} needs {port.unit!r}{also}"
-            )
-        if set(channel(scan, port.name).dims) != set(port.dims):
+        found = in_its_unit(scan, port, recipe.name)
+        if set(found.dims) != set(port.dims):
             raise ChannelError(
-                f"{label(scan)}: {port.name!r} has axes {channel(scan, port.name).dims}; "
+                f"{label(scan)}: {port.name!r} has axes {found.dims}; "
                 f"recipe {recipe.name!r} takes {port.dims}: select one of the others first"
             )
     raw = [channel(scan, port.name) for port in recipe.eats]

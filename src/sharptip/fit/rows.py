@@ -72,7 +72,21 @@ class Rival:
 
 def needed(scan: xr.Dataset, port: Port, recipe: str) -> xr.DataArray:
     """The channel of a port. Raises ChannelError or UnitError naming it, with what the recipe takes."""
-    from ..core.errors import ChannelError, UnitError
+    from ..core.errors import ChannelError
+    from ..core.scan import label
+
+    found = in_its_unit(scan, port, recipe)
+    missing = [d for d in port.dims if d not in found.dims]
+    if missing:
+        raise ChannelError(
+            f"{label(scan)}: {port.name!r} has axes {found.dims}; recipe {recipe!r} goes along {missing[0]!r}"
+        )
+    return found
+
+
+def in_its_unit(scan: xr.Dataset, port: Port, recipe: str) -> xr.DataArray:
+    """The channel of a port, whatever its axes. Raises ChannelError or UnitError naming it."""
+    from ..core.errors import UnitError
     from ..core.scan import channel, label
 
     found = channel(scan, port.name)
@@ -80,11 +94,6 @@ def needed(scan: xr.Dataset, port: Port, recipe: str) -> xr.DataArray:
     if unit != port.unit and not (port.arbitrary and unit == "arb"):
         also = " (or 'arb')" if port.arbitrary else ""
         raise UnitError(f"{label(scan)}: {port.name!r} is in {unit!r}; recipe {recipe!r} needs {port.unit!r}{also}")
-    missing = [d for d in port.dims if d not in found.dims]
-    if missing:
-        raise ChannelError(
-            f"{label(scan)}: {port.name!r} has axes {found.dims}; recipe {recipe!r} goes along {missing[0]!r}"
-        )
     return found
 
 
