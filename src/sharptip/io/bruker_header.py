@@ -15,7 +15,8 @@ from ..core.errors import ReadError, UnitError
 from ..core.units import to_si
 from .layout import count, finite, positive
 
-FIRST, LAST = (b"\\*File list", b"\\*Force file list"), b"\\*File list end"
+FIRST = (b"\\*File list", b"\\*Force file list", b"\\*EC File list")  # EC: under electrochemical control
+LAST = b"\\*File list end"
 LONGEST = 2**22  # bytes in which the end of the header is looked for; a long one has 80 kB
 
 Section = dict[str, str]
