@@ -18,7 +18,7 @@ import sharptip
 import sharptip.io
 from sharptip.core.errors import ReadError
 from sharptip.io import jpk_force, zipped
-from sharptip.io.jpk_properties import coding, parse
+from sharptip.io.jpk_properties import coding, parse, parse_lines
 
 
 def expected(curve: int, segments: tuple[int, ...], channel: str) -> np.ndarray:
@@ -129,6 +129,14 @@ def test_only_the_curves_asked_for_are_unpacked(tmp_path: Path, monkeypatch: pyt
     scan["force"].isel(curve=3).load()
     assert read
     assert all(name.startswith("index/3/") for name in read)
+
+
+def test_no_reader_lists_the_members_of_a_map_to_know_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Maps have hundreds of thousands of members; Python's zipfile takes seconds for them and a gigabyte."""
+    path = tmp_path / "a.jpk-force-map"
+    made.force_map(path, image=False)
+    monkeypatch.setattr(zipfile, "ZipFile", None)
+    assert sharptip.io.describe(path)["format"] == "jpk_force"
 
 
 def test_curves_travel_to_another_process_as_their_path(tmp_path: Path) -> None:
@@ -251,6 +259,12 @@ def test_encoders_and_computed_numbers() -> None:
 def test_properties_as_java_writes_them() -> None:
     raw = b"#c\r\n! c\na\\=b=c\\n d\\\n   e\nq 5\nw:6\nt\t=\t7\nu=\\u00e9\\\\\\ \nk=\n  ind=1\nempty\n"
     assert parse(raw) == {"a=b": "c\n de", "q": "5", "w": "6", "t": "7", "u": "é\\ ", "k": "", "ind": "1", "empty": ""}
+
+
+def test_lines_of_a_header_that_are_asked_for() -> None:
+    raw = b"a=1\nchannel.x=2\r\nchannels.list=x y\nb.channel=3\n"
+    assert parse_lines(raw, b"channel") == {"channel.x": "2", "channels.list": "x y"}
+    assert parse_lines(raw + b"channel.y=4 \\\n  5\n", b"channel")["channel.y"] == "4 5", "a line that goes on"
 
 
 # --- real files -------------------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ Facts = dict[str, str]
 
 
 def detect(head: bytes, path: Path) -> bool:
-    return (head if head.startswith(_TITLE) else first_member(head, path)).startswith(_TITLE)
+    return (head if head.startswith(_TITLE) else first_member(head)).startswith(_TITLE)
 
 
 def read(path: Path) -> list[Grid]:

@@ -12,6 +12,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 
 import numpy as np
 
@@ -46,6 +48,22 @@ def parse(raw: bytes) -> Facts:
     return facts
 
 
+def parse_lines(raw: bytes, start: bytes) -> Mapping[str, str]:
+    """Key → value of the lines that begin with `start`; they may not be changed.
+
+    The header of a segment has a hundred lines on the instrument, and a curve needs the dozen on its channels, which
+    are the same in most curves of a map: those are parsed once.
+    """
+    if b"\\\n" in raw or b"\\\r" in raw:
+        return parse(raw)
+    return _parsed(b"\n".join([line for line in raw.split(b"\n") if line.startswith(start)]))
+
+
+@lru_cache(maxsize=64)
+def _parsed(raw: bytes) -> Mapping[str, str]:
+    return MappingProxyType(parse(raw))
+
+
 def _plain(value: str) -> str:
     return _ESCAPE.sub(lambda m: chr(int(m[1], 16)) if m[1] else _NAMED.get(m[2], m[2]), value)
 
@@ -55,7 +73,7 @@ def under(facts: Mapping[str, str], prefix: str) -> Facts:
     return {key[len(prefix) :]: value for key, value in facts.items() if key.startswith(prefix)}
 
 
-def resolved(facts: Facts, prefix: str, shared: Mapping[str, Facts]) -> Facts:
+def resolved(facts: Mapping[str, str], prefix: str, shared: Mapping[str, Facts]) -> Facts:
     """The facts under `prefix`, with what they refer to in the shared header put in its place."""
     own = under(facts, prefix)
     for key, number in list(own.items()):
