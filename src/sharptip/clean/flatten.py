@@ -176,7 +176,7 @@ class _Lines:
 
 def _sample(z: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
     """Some of the pixels, of those where `mask`, itself such a sample, is True."""
-    some = z.ravel()[:: max(1, z.size // (2 * SAMPLE)) | 1]
+    some = z.ravel()[:: max(1, z.size // (4 * SAMPLE)) | 1]
     return some if mask is None else some[mask]
 
 

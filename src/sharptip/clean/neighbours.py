@@ -13,14 +13,15 @@ from functools import lru_cache
 import numpy as np
 from scipy.linalg.lapack import dpbsv
 
-SAMPLE = 2**13  # values from which a spread is taken
+SAMPLE = 2**12  # values from which a spread is taken
 REACH = 2.5  # standard deviations of the noise that still are near
 NARROWEST_FIFTH = 0.2533  # standard deviations within which a fifth of a Gaussian lies
 NARROWER = 3  # looks at what is near the median, each from a better middle
 BLOCKS = 8  # along each side, for slopes
 ALONG = (4, 8, 16, 32)  # pixels between the two of a pair on one line
 ACROSS = (1, 3, 9, 27)  # lines between the two of a pair in one column
-ENOUGH = 128  # columns that are looked at for lines further apart
+ENOUGH = 128  # columns that are looked at for lines further apart, and for the first look at neighbouring ones
+FINEST = 512  # columns that are looked at for slopes
 FEWEST = 8  # pairs from which a difference is believed
 
 
@@ -112,18 +113,20 @@ def _slopes(
     z: np.ndarray, x: np.ndarray, y: np.ndarray, terms: list[tuple[int, int]], rounding: float, lag: int, before: Slopes
 ) -> Slopes:
     """The slopes from pairs `lag` pixels apart, in blocks; the ones found before say where to look."""
-    rows, columns = min(BLOCKS, len(z)), min(BLOCKS, z.shape[1] - lag)
-    high, wide = len(z) // rows, (z.shape[1] - lag) // columns
-    some = z[: rows * high].reshape(rows, high, -1)[:, :: max(1, high // 16)]  # neighbouring lines say nearly the same
-    rise = (some[..., lag:] - some[..., :-lag])[..., : columns * wide]
+    every = max(1, z.shape[1] // FINEST)  # neighbouring pixels say nearly the same, and so do lines
+    ahead, behind = slice(lag, None, every), slice(0, -lag, every)
+    rows, columns = min(BLOCKS, len(z)), min(BLOCKS, len(x[behind]))
+    high, wide = len(z) // rows, len(x[behind]) // columns
+    some = z[: rows * high].reshape(rows, high, -1)[:, :: max(1, high // 16)]
+    rise = (some[..., ahead] - some[..., behind])[..., : columns * wide]
     blocks = rise.reshape(rows, -1, columns, wide).transpose(0, 2, 1, 3).reshape(rows * columns, -1)
     design = np.zeros((rows, columns, len(terms)))
     for k, (i, j) in enumerate(terms):
-        climb = (x[lag:] ** j - x[:-lag] ** j)[: columns * wide].reshape(columns, wide).mean(axis=1)
+        climb = (x[ahead] ** j - x[behind] ** j)[: columns * wide].reshape(columns, wide).mean(axis=1)
         design[..., k] = (y[: rows * high] ** i).reshape(rows, high).mean(axis=1)[:, None] * climb
     design = design.reshape(rows * columns, -1)
     first = not before.certainty.any()
-    c = _robust(design, median(blocks), np.ones(len(blocks))) if first else before.coefficients
+    c = _robust(design, median(blocks[:, :FINEST]), np.ones(len(blocks))) if first else before.coefficients
     for _ in range(NARROWER if first else 1):
         means, number, _, width = near(blocks, design @ c, before.width)
         c = _robust(design, means, np.sqrt(number))
@@ -182,17 +185,20 @@ class LineSteps:
         some = np.ascontiguousarray(z[:, :: max(1, z.shape[1] // ENOUGH)])
         steps = np.zeros(0)
         for lag in lags:
+            apart = some[lag:] - some[:-lag]
             if lag == 1:
-                steps = self._added(z[1:] - z[:-1], lag, median(some[1:] - some[:-1]))
+                steps = median(apart)
+                for _ in range(NARROWER - 1):
+                    steps = near(apart, steps)[0]
+                apart = z[1:] - z[:-1]
             else:  # three steps over a third of the way say where to look
                 third = lag // 3
                 steps = steps[: -2 * third] + steps[third:-third] + steps[2 * third :]
-                steps = self._added(some[lag:] - some[:-lag], lag, steps)
+            steps = self._added(apart, lag, steps)
         self.offsets = self.tied(None, None)
 
     def _added(self, apart: np.ndarray, lag: int, steps: np.ndarray) -> np.ndarray:
-        for _ in range(NARROWER if lag == 1 else 1):
-            steps, number, kept, width = near(apart, steps, self.width)
+        steps, number, kept, width = near(apart, steps, self.width)
         self.width = min(self.width, width)
         variance = np.maximum(_variance(steps, number, kept), self.rounding**2 / np.maximum(number, 1))
         certainty = 1 / np.maximum(variance * len(ACROSS), 1e-300)
