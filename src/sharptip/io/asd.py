@@ -253,9 +253,7 @@ def _frame_headers(path: Path, offsets: np.ndarray) -> dict[str, list[object]]:
     return {name: headers[name].tolist() for name in headers.dtype.names or () if name != "reserved"}
 
 
-def _channel(
-    kind: str, path: Path, offsets: np.ndarray, shape: tuple[int, int], facts: Facts, part: _Part
-) -> Channel:
+def _channel(kind: str, path: Path, offsets: np.ndarray, shape: tuple[int, int], facts: Facts, part: _Part) -> Channel:
     code, bits = int(_number(facts, "ad_range")), int(_number(facts, "ad_bits"))
     if code not in _RANGES or not 1 <= bits <= 16:
         raise ReadError(
