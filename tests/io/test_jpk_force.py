@@ -131,7 +131,9 @@ def test_only_the_curves_asked_for_are_unpacked(tmp_path: Path, monkeypatch: pyt
     assert all(name.startswith("index/3/") for name in read)
 
 
-def test_no_reader_lists_the_members_of_a_map_to_know_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_reader_lists_the_members_of_a_map_to_know_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Maps have hundreds of thousands of members; Python's zipfile takes seconds for them and a gigabyte."""
     path = tmp_path / "a.jpk-force-map"
     made.force_map(path, image=False)
