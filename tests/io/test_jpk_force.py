@@ -201,6 +201,22 @@ def test_damage_is_named(tmp_path: Path) -> None:
         sharptip.read(path)
 
 
+def test_an_archive_finds_every_member_and_no_other(tmp_path: Path) -> None:
+    names = [f"index/{i}/segments/{i % 3}/channels/é{i}.dat" for i in range(500)]
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for i, name in enumerate(names):
+            archive.writestr(name, str(i))
+    members = zipped.archive(tmp_path / "a.zip")
+    assert list(members) == names
+    assert "index/0" not in members
+    with (tmp_path / "a.zip").open("rb") as file:
+        assert [members.read(file, name) for name in reversed(names)] == [str(i).encode() for i in range(499, -1, -1)]
+    with zipfile.ZipFile(tmp_path / "a.zip", "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr(names[7], "again")
+    with pytest.raises(ReadError, match="a name twice"):
+        zipped.archive(tmp_path / "a.zip")
+
+
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     path = tmp_path / "a.jpk-force"
     made.force(path)

@@ -3,8 +3,8 @@
 Layout: NanoScope software user guide, appendix on the file format. The header is text (`bruker_header`); each section
 `\\*Ciao image list` says where an image lies, each `\\*Ciao force image list` where a channel of force curves lies
 (`bruker_force`); before version 4.3 the sections have other names (`bruker_old`). Images are little-endian integers
-of 2 bytes, of 4 from version 9.2 on; the length of the data decides. `Bytes/pixel` says how many counts there are, 2 or
-4 bytes of them: a number of 4 bytes may count in steps of 2. A number is the fraction of all counts times the hard value
+of 2 bytes, of 4 from version 9.2 on; the length of the data decides. `Bytes/pixel` says how many counts there are, 2
+or 4 bytes of them: numbers of 4 bytes may count in 2. A number is the fraction of all counts times the hard value
 of `Z scale` times the sensitivity that the soft scale names. The bottom line is stored first. What lies outside of the
 `Valid data` of a scan that was cut short is no measurement.
 """
