@@ -131,7 +131,9 @@ def test_only_the_curves_asked_for_are_unpacked(tmp_path: Path, monkeypatch: pyt
     assert all(name.startswith("index/3/") for name in read)
 
 
-def test_no_reader_lists_the_members_of_a_map_to_know_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_reader_lists_the_members_of_a_map_to_know_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Maps have hundreds of thousands of members; Python's zipfile takes seconds for them and a gigabyte."""
     path = tmp_path / "a.jpk-force-map"
     made.force_map(path, image=False)
@@ -197,6 +199,22 @@ def test_damage_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"stray")
     with pytest.raises(ReadError, match="bytes follow"):
         sharptip.read(path)
+
+
+def test_an_archive_finds_every_member_and_no_other(tmp_path: Path) -> None:
+    names = [f"index/{i}/segments/{i % 3}/channels/é{i}.dat" for i in range(500)]
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for i, name in enumerate(names):
+            archive.writestr(name, str(i))
+    members = zipped.archive(tmp_path / "a.zip")
+    assert list(members) == names
+    assert "index/0" not in members
+    with (tmp_path / "a.zip").open("rb") as file:
+        assert [members.read(file, name) for name in reversed(names)] == [str(i).encode() for i in range(499, -1, -1)]
+    with zipfile.ZipFile(tmp_path / "a.zip", "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr(names[7], "again")
+    with pytest.raises(ReadError, match="a name twice"):
+        zipped.archive(tmp_path / "a.zip")
 
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:

@@ -133,16 +133,20 @@ class Curves:
 def _curves(members: Archive, file: BinaryIO) -> Curves:
     """Every curve, its segments and their lengths, from the directory of the archive and a few headers."""
     found: dict[tuple[int, str], list[int]] = {}
+    first: dict[str, str] = {}  # file of a channel → the first folder that has one
     for name in members:
         if name.endswith(_SEGMENT) and (match := _FOLDER.fullmatch(name)):
             found.setdefault((int(match[2] or 0), match[1]), []).append(int(match[3]))
+        elif name.endswith(".dat"):
+            folder, _, short = name.rpartition("channels/")
+            first.setdefault(short, folder)
     keys = sorted(found)
     shared = by_number(parse(members.read(file, _SHARED))) if _SHARED in members else {}
     segments = tuple(tuple(sorted(found[key])) for key in keys)
     curves = Curves(members, shared, tuple(root for _, root in keys), np.array([n for n, _ in keys]), segments)
     if not keys:
         return curves
-    channels, files = _channels(curves, file)
+    channels, files = _channels(curves, file, first)
     points = tuple(
         tuple(_points(curves, file, folder, files) for folder in curves.folders(i)) for i in range(len(keys))
     )
@@ -154,19 +158,15 @@ def _richest(curves: Curves) -> int:
     return max(range(len(curves.roots)), key=lambda i: len(curves.segments[i]))
 
 
-def _channels(curves: Curves, file: BinaryIO) -> tuple[dict[str, Coding], dict[str, int]]:
+def _channels(curves: Curves, file: BinaryIO, first: Mapping[str, str]) -> tuple[dict[str, Coding], dict[str, int]]:
     """(channel → coding, file of a channel → bytes of a sample), in the order of the headers.
 
     They are those of the richest curve, and of the first curve that has a file which that one has not.
     """
     folders = dict.fromkeys(curves.folders(_richest(curves)))
-    known = {
-        name.rsplit("/", 1)[1] for name in curves.archive if name.startswith(tuple(folders)) and "/channels/" in name
-    }
-    for name in curves.archive:
-        if name.endswith(".dat") and (short := name.rsplit("/", 1)[-1]) not in known:
-            known.add(short)
-            folders[name.removesuffix(f"channels/{short}")] = None
+    for short, folder in first.items():
+        if not any(f"{one}channels/{short}" in curves.archive for one in folders):
+            folders[folder] = None
     channels: dict[str, Coding] = {}
     files: dict[str, int] = {}
     for folder in folders:

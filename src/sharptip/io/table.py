@@ -67,11 +67,7 @@ def first_member(head: bytes) -> bytes:
             continue
         body = head[start : start + packed if packed else None]  # 0 where the size follows the bytes
         try:
-            return {0: bytes, 8: _unpacked}[method](body)
-        except (KeyError, zlib.error):
+            return body if method == 0 else zlib.decompressobj(-15).decompress(body, HEAD) if method == 8 else b""
+        except zlib.error:
             return b""
     return b""
-
-
-def _unpacked(body: bytes) -> bytes:
-    return zlib.decompressobj(-15).decompress(body, HEAD)
