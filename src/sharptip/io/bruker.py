@@ -57,7 +57,7 @@ def read(path: Path) -> list[Grid]:
 
 def _left_out(found: list[tuple[str, Section]]) -> dict[str, str]:
     """The sections whose numbers are neither images nor curves, such as the voltammograms of a cell, by name."""
-    names = [name for name, s in found if name not in (_IMAGE, bruker_force.SECTION) and _length(s)]
+    names = [name for name, s in found if name not in (*_IMAGES, bruker_force.SECTION) and _length(s)]
     return {"left_out": ", ".join(names)} if names else {}
 
 
