@@ -349,7 +349,19 @@ EXAMPLES: dict[str, tuple[str, Callable[[Path], None]]] = {
 
 # Read by a library that is slow and looked over by a child process first; fewer damaged copies of these are tried by
 # default, and all of them by `pytest -m slow tests/io/test_mutants.py`.
-HDF5 = ("jpk_h5", "usid", "usid_force", "nsid", "nsid_pixels", "afmformats_h5", "nanite_rating", "netcdf")
+HDF5 = (
+    "nhf",
+    "nhf_wave",
+    "nhf_curves",
+    "jpk_h5",
+    "usid",
+    "usid_force",
+    "nsid",
+    "nsid_pixels",
+    "afmformats_h5",
+    "nanite_rating",
+    "netcdf",
+)
 
 READER = {
     "tiff": "image",
