@@ -180,6 +180,40 @@ def test_a_sensitivity_that_changes_within_a_map_is_a_channel(tmp_path: Path) ->
     np.testing.assert_allclose(scan["deflection"][2][:n], volts(2, (0, 2)) * 7e-8, rtol=1e-14)
 
 
+def test_calibrations_places_and_durations_that_nobody_knows(tmp_path: Path) -> None:
+    """JPK writes NaN for them: the file is read without them."""
+    path = tmp_path / "a.jpk-force"
+    made.force(path)
+    spring = f"conversion.force.scaling.multiplier={made.SPRING!r}".encode()
+    rewritten(path, "shared-data/header.properties", lambda c: c.replace(spring, spring.split(b"=")[0] + b"=NaN"))
+    rewritten(path, "header.properties", lambda c: c.replace(b"position.x=1.0E-6", b"position.x=NaN"))
+    rewritten(path, "segments/1/segment-header.properties", lambda c: c.replace(b"duration=0.3", b"duration=NaN"))
+    scan = sharptip.read(path)
+    assert scan["deflection"].attrs["units"] == "m"
+    assert not {"force", "spring_constant"} & {*scan, *scan.attrs}
+    assert np.isnan(scan["tip_x"][0])
+    assert float(scan["tip_y"][0]) == -2e-6
+    assert np.isfinite(scan["time"][0].values).sum() == made.N[0]
+
+
+def test_numbers_that_were_exported_have_no_encoder(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpk-force"
+    made.force(path)
+    lines = (b"lcd-info.1.encoder", b"lcd-info.1.type")
+
+    def exported(content: bytes) -> bytes:
+        kept = [line for line in content.splitlines() if not line.startswith(lines)]
+        return b"\n".join([*kept, b"lcd-info.1.type=float-data"]) + b"\n"
+
+    rewritten(path, "shared-data/header.properties", exported)
+    for k in range(3):
+        numbers = volts(0, (k,)).astype(">f4").tobytes()
+        rewritten(path, f"segments/{k}/channels/vDeflection.dat", lambda _, numbers=numbers: numbers)
+    scan = sharptip.read(path)
+    np.testing.assert_allclose(scan["deflection"][0], volts(0, (0, 1, 2)) * made.SENSITIVITY, rtol=1e-6)
+    assert coding({"type": "float-data", "conversion-set.conversions.base": "volts"}, "it").slots["volts"].unit == "V"
+
+
 def test_damage_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.jpk-force"
     made.force(path)

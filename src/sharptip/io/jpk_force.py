@@ -357,14 +357,18 @@ def _numbers(
 
 
 def _times(curves: Curves, which: np.ndarray) -> np.ndarray:
-    """Seconds since the start of each curve; the samples of a segment share its duration evenly."""
+    """Seconds since the start of each curve; the samples of a segment share its duration evenly.
+
+    They are no numbers from the first segment on whose duration nobody said.
+    """
     out = np.full((len(which), curves.longest), np.nan)
     with curves.archive.path.open("rb", buffering=0) as file:
         for row, curve in zip(out, which, strict=True):
             at, start = 0, 0.0
             for folder, n in zip(curves.folders(curve), curves.points[curve], strict=True):
                 known = resolved(curves.header(file, folder, b"force"), "force-segment-header.", curves.shared)
-                duration = finite(known.get("duration") or known["settings.segment-settings.duration"], "a duration")
+                said = known.get("duration") or known.get("settings.segment-settings.duration", "NaN")
+                duration = np.nan if said == "NaN" else finite(said, "a duration")
                 row[at : at + n] = start + np.arange(n) * (duration / max(n, 1))
                 at, start = at + n, start + duration
     return out
@@ -387,7 +391,7 @@ def _positions(curves: Curves, axis: str, which: np.ndarray) -> np.ndarray:
         for k, curve in enumerate(which):
             name = curves.roots[curve] + _ABOUT
             match = key.search(curves.archive.read(file, name)) if name in curves.archive else None
-            if match:
+            if match and match[1].strip() != b"NaN":
                 out[k] = finite(match[1].decode(), f"position.{axis}")
     return out
 

@@ -1,4 +1,4 @@
-"""Nanosurf files (`.nid`): images, force curves and other spectra, frequency sweeps and thermal tunes.
+"""Nanosurf files (`.nid`, older ones `.ezd`): images, force curves and other spectra, frequency sweeps, thermal tunes.
 
 Layout: as Nanosurf's own NSFopen reads it. Sections of text up to `#!`; the section `DataSet` lists groups (forward,
 backward, pauses, results of evaluations) and their channels, whose integers follow one after the other. An integer's
@@ -25,7 +25,7 @@ from ..core.units import to_si
 from .layout import count, finite, image_axes, join_directions, positive, ragged, take, text
 
 NAME = "nid"
-SUFFIXES = (".nid",)
+SUFFIXES = (".nid", ".ezd")
 GENERIC = False
 
 _START = b"\n#!"
@@ -108,6 +108,8 @@ def _blocks(data: bytes, at: int, sections: Sections) -> list[Block]:
     """Every channel, in the order of the groups; together they fill the file."""
     about, blocks = sections["DataSet"], list[Block]()
     for g in range(_few(about["GroupCount"], "groups")):
+        if int(about.get(f"Gr{g}-Count", "0")) == 0:  # a group that recorded nothing
+            continue
         for c in range(_few(about[f"Gr{g}-Count"], "channels")):
             name = about.get(f"Gr{g}-Ch{c}")
             if name is None:
