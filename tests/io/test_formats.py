@@ -94,6 +94,15 @@ def test_bruker_image(width: int, header_width: int, tmp_path: Path) -> None:
     assert "\\Phase unit: °" in json.loads(scan.attrs["header"])
 
 
+@pytest.mark.parametrize("plotted", [0, 40])
+def test_bruker_image_of_an_electrochemical_cell(plotted: int, tmp_path: Path) -> None:
+    """Its header begins with another word and lists plots, which may hold nothing."""
+    made.bruker(tmp_path / "a.spm", cell=plotted)
+    scan = sharptip.read(tmp_path / "a.spm")
+    np.testing.assert_allclose(scan["amplitude"], made.bruker_counts()[2] * (1000e-3 * 20e-9 / 65536), rtol=1e-14)
+    assert scan.attrs.get("left_out") == ("EC AFM plot V vs. T list" if plotted else None)
+
+
 def test_bruker_size_from_one_number_and_the_aspect_ratio(tmp_path: Path) -> None:
     made.bruker(tmp_path / "a.000", old=True)
     assert sharptip.io.describe(tmp_path / "a.000")["scans"][0]["size_m"] == pytest.approx([made.HEIGHT, made.WIDTH])

@@ -26,14 +26,23 @@ def shift_between(one: np.ndarray, other: np.ndarray) -> tuple[float, float, flo
 
     NaN pixels count as the mean. Shifts up to half the image are found.
     """
-    a, b = (fft.rfft2(_windowed(z.astype(np.float32))) for z in (one, other))
-    cross = b * np.conj(a)
+    return shift_of(spectrum(one), spectrum(other), (one.shape[0], one.shape[1]))
+
+
+def spectrum(image: np.ndarray) -> np.ndarray:
+    """What `shift_of` compares: the Fourier transform of an image (y, x) under a window; NaN pixels are the mean."""
+    return fft.rfft2(_windowed(image.astype(np.float32)))
+
+
+def shift_of(one: np.ndarray, other: np.ndarray, shape: tuple[int, int]) -> tuple[float, float, float]:
+    """`shift_between` of two images of `shape`, from their spectra."""
+    cross = other * np.conj(one)
     size = np.abs(cross)
     if not size.max() > 0:
         return 0.0, 0.0, 0.0
-    ny, nx = one.shape
+    ny, nx = shape
     blur = np.exp(-2 * (np.pi * PEAK) ** 2 * (fft.fftfreq(ny)[:, None] ** 2 + fft.rfftfreq(nx) ** 2))
-    peak = fft.irfft2(cross / (size + 1e-3 * size.mean()) * blur, s=one.shape)
+    peak = fft.irfft2(cross / (size + 1e-3 * size.mean()) * blur, s=shape)
     y, x = divmod(int(np.argmax(peak)), nx)
     dy, dx = _vertex(peak[_around(y, ny), x]), _vertex(peak[y, _around(x, nx)])
     likeness = float(peak[y, x]) / (float(blur.sum()) * 2 / (ny * nx))

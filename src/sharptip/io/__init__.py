@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -21,7 +22,7 @@ import numpy as np
 
 from ..core import registry
 from ..core.errors import ReadError, ScaleError, WriteError
-from ..core.grid import Grid, checked
+from ..core.grid import INCOMPLETE, Grid, checked
 from ..core.lazy import Lazy
 from .door import DAMAGE, door, read_later
 from .layout import Size
@@ -96,6 +97,8 @@ def _tree(
         return tree
     tree = {}
     for i, grid in enumerate(read_with(reader, path, size=size, channel=channel, unit=unit, frames=frames)):
+        if INCOMPLETE in grid.attrs:
+            warnings.warn(f"{path}: {grid.attrs[INCOMPLETE]}", stacklevel=3)
         name = grid.name.replace("/", "_") or f"scan_{i}"
         with door(reader.NAME, path):
             tree[f"{name}_{i}" if name in tree else name] = check(from_grid(grid, str(path), reader.NAME))

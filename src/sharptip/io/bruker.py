@@ -50,7 +50,22 @@ def read(path: Path) -> list[Grid]:
         what = "a force curve" if header.startswith("\\*Force") else "no image"
         raise ReadError(f"it holds {what} in a format older than NanoScope 4.3, which is not known")
     _check_end(data, [values for _, values in found])
-    return _images(data, path.stem, header, found) + bruker_force.grids(path, header, found)
+    said = _left_out(found)
+    grids = _images(data, path.stem, header, found) + bruker_force.grids(path, header, found)
+    return [replace(grid, attrs={**grid.attrs, **said}) for grid in grids]
+
+
+def _left_out(found: list[tuple[str, Section]]) -> dict[str, str]:
+    """The sections whose numbers are neither images nor curves, such as the voltammograms of a cell, by name."""
+    names = [name for name, s in found if name not in (*_IMAGES, bruker_force.SECTION) and _length(s)]
+    return {"left_out": ", ".join(names)} if names else {}
+
+
+def _length(section: Section) -> int:
+    """Bytes of the data that a section places; 0 for one that places none, or lists a plot that was not recorded."""
+    if "data offset" not in section or section.get("data length", "0") == "0":
+        return 0
+    return count(section["data length"], "Data length")
 
 
 def _images(data: mmap.mmap, stem: str, header: str, found: list[tuple[str, Section]]) -> list[Grid]:
@@ -90,8 +105,7 @@ def _facts(images: list[Section], empty: list[Section]) -> Mapping[str, object]:
 
 def _check_end(data: mmap.mmap, lists: list[Section]) -> None:
     """A few bytes behind the last data mean that the data were shifted: bytes were added before them."""
-    blocks = [s for s in lists if "data offset" in s and "data length" in s]
-    end = max(count(s["data offset"], "Data offset") + count(s["data length"], "Data length") for s in blocks)
+    end = max(count(s["data offset"], "Data offset") + _length(s) for s in lists if _length(s))
     behind = data[end : end + _STRAY]
     if len(behind) < _STRAY and behind.strip(b"\0\x1a"):
         raise ReadError(f"{len(behind)} bytes follow the last image; bytes were added before it, the file is damaged")

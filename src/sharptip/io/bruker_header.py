@@ -16,7 +16,7 @@ from ..core.errors import ReadError, UnitError
 from ..core.units import to_si
 from .layout import count, finite, positive
 
-FIRST = (b"\\*File list", b"\\*Force file list", b"\\*EC File list")
+FIRST = (b"\\*File list", b"\\*Force file list", b"\\*EC File list")  # EC: under electrochemical control
 LAST = (b"\\*File list end", b"\r\n\x1a")  # some files have the second only
 LONGEST = 2**22  # bytes in which the end of the header is looked for; a long one has 80 kB
 
