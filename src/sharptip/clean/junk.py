@@ -18,13 +18,16 @@ from ..core.errors import ScanError
 from ..core.history import step
 from ..core.scan import label
 from .channel import image_channel
-from .drift import shift_between
+from .coarsen import VIEW, halved
+from .drift import shift_of, spectrum
+from .neighbours import median
 
 FEWEST_LEVELS = 8  # different heights in a frame: fewer are the converter's noise
 UNUSUAL = 6.0  # robust deviations of the logarithm of a frame's spread from the film's median
 SPREAD = 0.1  # least robust deviation of that logarithm: films are never steadier than 10 %
 DEAD = 0.05  # of the lines without variation that a frame may have
 UNLIKE = 0.35  # of the film's usual likeness of neighbours
+SAMPLE = 2**13  # pixels from which levels are told
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,9 @@ def _doubts(film: np.ndarray, alive: np.ndarray) -> dict[int, str]:
             why[i] = dead
     good = [i for i in seen if i not in why]
     alike = dict.fromkeys(good, 0.0)
+    spectra = {i: spectrum(seen[i]) for i in good}
     for one, other in pairwise(good):
-        likeness = shift_between(seen[one], seen[other])[2]
+        likeness = shift_of(spectra[one], spectra[other], seen[one].shape[1])[2]
         alike[one], alike[other] = max(alike[one], likeness), max(alike[other], likeness)
     typical = float(np.median(list(alike.values()))) if good else 0.0
     for i, likeness in alike.items():
@@ -78,20 +82,30 @@ def _dead_lines(frame: np.ndarray) -> str:
 
 
 def _empty(frame: np.ndarray) -> str:
-    known = frame[np.isfinite(frame)]
-    if known.size < 0.5 * frame.size:
-        return f"{1 - known.size / frame.size:.0%} of its pixels are missing"
-    levels = len(np.unique(known))
+    good = np.isfinite(frame)
+    known = np.count_nonzero(good)
+    if known < 0.5 * frame.size:
+        return f"{1 - known / frame.size:.0%} of its pixels are missing"
+    every = max(1, frame.size // SAMPLE) | 1
+    if len(np.unique(frame.ravel()[::every][good.ravel()[::every]])) >= FEWEST_LEVELS:
+        return ""
+    levels = len(np.unique(frame[good]))
     return "" if levels >= FEWEST_LEVELS else f"it is empty: {levels} different heights in {frame.size} pixels"
 
 
 def _seen(frame: np.ndarray) -> np.ndarray:
-    """The frame without the levels of its lines and columns; what is far out is cut off: one streak must not be all."""
-    image = frame - np.nanmedian(frame)
-    image = image.astype(np.float32) if np.isfinite(image).all() else np.nan_to_num(image).astype(np.float32)
-    image -= np.median(image, axis=1, keepdims=True)
-    image -= np.median(image, axis=0, keepdims=True)
-    low, high = np.quantile(image.ravel()[:: max(1, image.size // 2**14)], [0.005, 0.995])
+    """The frame without the levels of its lines and columns, coarse; what is far out is cut off: one streak is not all.
+
+    Pixels that are lost are at zero.
+    """
+    while min(frame.shape) >= 2 * VIEW:
+        frame = halved(frame)
+    image = (frame - np.nanmedian(frame.ravel()[:: max(1, frame.size // SAMPLE) | 1])).astype(np.float32)
+    if not np.isfinite(image).all():
+        image = np.nan_to_num(image)
+    image -= median(image).astype(np.float32)[:, None]
+    image -= median(np.ascontiguousarray(image.T)).astype(np.float32)
+    low, high = np.quantile(image.ravel()[:: max(1, image.size // SAMPLE) | 1], [0.005, 0.995])
     return np.clip(image, low, high)
 
 
