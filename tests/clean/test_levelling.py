@@ -190,14 +190,25 @@ def test_a_step_writes_history_and_touches_nothing_else(rng, name):
     assert out["height"].attrs == scan["height"].attrs
 
 
+TINY = [(1, 1), (2, 2), (1, 7), (13, 1)]
+TOO_SMALL = {
+    "flatten": TINY, "relevel": TINY, "facet": TINY, "rows": TINY, "plane": TINY[:2], "polynomial": TINY[:2],
+    "lines": [(1, 1), (2, 2), (13, 1)],
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("name", OF_IMAGES)
-@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (13, 1), (31, 37)])
+@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (1, 7), (13, 1), (31, 37)])
 @pytest.mark.parametrize("lost", [False, True])
-def test_a_step_bears_small_odd_and_empty_images(rng, name, shape, lost):
+def test_a_step_bears_odd_and_empty_images_and_refuses_those_it_would_clean_to_nothing(rng, name, shape, lost):
     z = rng.standard_normal(shape)
     if lost:
         z[:] = np.nan
     scan = scan_of(z, 1e-9)
+    if shape in TOO_SMALL.get(name, ()):
+        with pytest.raises(ScanError, match=f"{shape[0]} × {shape[1]} pixels .* is too small: .* leave this step out"):
+            STEPS[name](scan)
+        return
     out = STEPS[name](scan)["height"].values
     assert out.shape == shape
     assert np.isfinite(out).all() != lost
@@ -251,6 +262,6 @@ def test_errors_of_a_curve_and_an_unknown_method(rng):
     with pytest.raises(ScanError, match="needs an image"):
         plane(curve, channel="force")
     with pytest.raises(ScanError, match="no row alignment 'mean'"):
-        rows(scan_of(np.zeros((3, 3)), 1e-9), method="mean")
+        rows(scan_of(np.zeros((3, 9)), 1e-9), method="mean")
     with pytest.raises(ChannelError):
         relevel(curve)

@@ -11,6 +11,7 @@ import xarray as xr
 
 from ..core.history import step
 from .channel import each_image, on_images
+from .large_enough import large_enough
 
 ROUNDS = 30
 NARROWEST = 0.05  # of the first spread of the slopes; where the narrowing ends
@@ -52,12 +53,13 @@ def facet(scan: xr.Dataset, *, channel: str = "height") -> xr.Dataset:
     """Level a channel so that its largest flat facets are horizontal; the mean height of the image stays.
 
     For steps and crystal faces, where a plane through everything tilts the terraces. Noise that is steeper than the
-    facets hides them: coarsen first. Raises ChannelError for a channel that is not there, ScanError for one that is no
-    image.
+    facets hides them: coarsen first. Where no facet dominates (grains, a rough surface) it is the tilt of some of them
+    that is levelled, by chance, and the image may become steeper than it was: use `plane`. Raises ChannelError for a
+    channel that is not there, ScanError for one that is no image, or of fewer than 8 lines or columns.
     """
 
     def change(image: np.ndarray) -> np.ndarray:
-        plane = facet_fit(image)
+        plane = facet_fit(large_enough(image, "facet"))
         return image - (plane - plane.mean())
 
     return on_images(scan, channel, lambda z: each_image(z, change))

@@ -12,6 +12,8 @@ their variance. The idea of masking and fitting by turns: Erickson et al. 2012; 
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,14 +21,22 @@ import xarray as xr
 
 from ..core.errors import ScanError
 from ..core.history import step
+from .cautious import cautious_fit
 from .channel import each_image, on_images
+from .digits import digitising_step, dithered
+from .large_enough import large_enough
 from .neighbours import FEWEST, REACH, SAMPLE, LineSteps, flat_parts, only, slopes
+from .stands_out import HARMLESS, Evidence, stands_out
 from .substrate import Substrate, substrate_of
 
 DEGREE = 2
 ROUNDS = 2
 SETTLED = 2e-3  # of the pixels: with fewer that change their terrace the fit has settled
 KINSHIP = 4.0  # neighbours along a line are alike: so many pixels count as one in a line's mean
+
+
+class NoSubstrate(UserWarning):
+    """An image was levelled as one that shows no substrate."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +48,18 @@ class Flattened:
     offsets: np.ndarray  # (y,): what each line is moved by
     features: np.ndarray  # (y, x) bool: True where a pixel is no substrate
     noise: float  # standard deviation of the substrate
+    told: str = ""  # where no substrate stands out, how the image was levelled instead
 
 
 def flatten_fit(z: np.ndarray, degree: int = DEGREE) -> Flattened:
     """Background, line offsets and substrate of one image z (y, x). NaN pixels are left out and stay NaN.
 
-    degree: of the polynomial in x and y together. Any function of y alone is in the line offsets.
+    degree: of the polynomial in x and y together. Any function of y alone is in the line offsets. Where no substrate
+    stands out, `cautious_fit` levels the image: all of it counts as substrate then, and its mean is zero.
     """
     if z.ndim != 2:
         raise ScanError(f"one image has two axes (y, x); this array has shape {z.shape}")
+    large_enough(z, "flatten")
     if degree < 0:
         raise ScanError(f"the degree of a background is 0 or more, not {degree}")
     z = np.asarray(z, float)
@@ -58,7 +71,7 @@ def flatten_fit(z: np.ndarray, degree: int = DEGREE) -> Flattened:
         return Flattened(z, np.zeros(z.shape), np.zeros(len(z)), np.ones(z.shape, bool), 0.0)
     unit = float(max(np.nanmax(z), -np.nanmin(z))) or 1.0  # squares of heights stay within single precision
     lines = _Lines((z if there.all() else z[there]) / unit, _axis(len(z))[there], degree)
-    along, offsets, spread = lines.settled()
+    along, offsets, spread, evidence = lines.settled()
     if not there.all():  # a lost line gets what its neighbours have
         at, every = np.flatnonzero(there), np.arange(len(z))
         offsets = np.interp(every, at, offsets)
@@ -66,7 +79,19 @@ def flatten_fit(z: np.ndarray, degree: int = DEGREE) -> Flattened:
     level, offsets, spread = lines.level(along * unit), offsets * unit, spread * unit
     image = z - level
     image -= offsets[:, None]
+    if not evidence.sure:
+        safe = _without_substrate(z, unit, degree)
+        if not evidence.narrow or np.nanstd(image / unit) > HARMLESS * safe.noise / unit:
+            return safe
     return Flattened(image, level, offsets, ~(np.abs(image) <= REACH * spread), spread)
+
+
+def _without_substrate(z: np.ndarray, unit: float, degree: int) -> Flattened:
+    found = cautious_fit(z / unit, degree)
+    image = z - unit * (found.background + found.offsets[:, None])
+    spread = float(np.nanstd(image / unit)) * unit
+    told = f"no flat substrate stands out: levelled by {found.told}"
+    return Flattened(image, unit * found.background, unit * found.offsets, np.isnan(image), spread, told)
 
 
 def _assigned(residual: np.ndarray, found: Substrate, flat: np.ndarray) -> list[np.ndarray]:
@@ -98,6 +123,7 @@ class _Lines:
         some = _sample(z)
         self.middle = float(np.median(some[np.isfinite(some)])) if np.isfinite(some).any() else 0.0
         z = z - self.middle
+        z = dithered(z, digitising_step(some))
         coarse = z.astype(np.float32)
         rounding = 1e-6 * float(max(np.nanmax(coarse), -np.nanmin(coarse)))  # nothing finer is told apart in it
         self.slopes = slopes(coarse, x, y, terms, rounding)
@@ -109,8 +135,9 @@ class _Lines:
         z -= self.steps.offsets[:, None]
         self.rest = z.astype(np.float32)
 
-    def settled(self) -> tuple[np.ndarray, np.ndarray, float]:
-        """Coefficients (y, power of x) of the background on every line, offsets (y,), and the substrate's spread."""
+    def settled(self) -> tuple[np.ndarray, np.ndarray, float, Evidence]:
+        """Coefficients (y, power of x) of the background on every line, offsets (y,), the substrate's spread, and
+        whether there is one."""
         residual, along, offsets = self.rest, np.zeros_like(self.along), np.zeros(len(self.rest))
         terraces: list[np.ndarray] = []
         for _ in range(ROUNDS):
@@ -121,7 +148,13 @@ class _Lines:
             if _differing(terraces, before) <= SETTLED * residual.size:
                 break
             along, offsets = self._fitted(terraces, found)
-        return self.along + along, self.middle + self.steps.offsets + offsets, found.spread
+        evidence = stands_out(_sample(residual), found, self.noise)
+        if not evidence.sure:  # the last fit may have parted the terraces
+            residual = self.rest - (self.level(along) + offsets[:, None]).astype(np.float32)
+            evidence = stands_out(
+                _sample(residual), substrate_of(_sample(residual, _sample(self.flat)), self.noise), self.noise
+            )
+        return self.along + along, self.middle + self.steps.offsets + offsets, found.spread, evidence
 
     def _along(self, c: np.ndarray) -> np.ndarray:
         """Coefficients (y, power of x) of the polynomial on every line."""
@@ -197,9 +230,29 @@ def _axis(n: int) -> np.ndarray:
 def flatten(scan: xr.Dataset, *, channel: str = "height", degree: int = DEGREE) -> xr.Dataset:
     """Take background and line offsets off a channel so that its substrate is flat and at zero.
 
-    Each direction and frame on its own; `degree` is that of the polynomial in x and y together. For scans whose
-    lines are level by themselves use `relevel`. Raises ChannelError for a channel that is not there, ScanError for one
-    that is no image.
+    Each direction and frame on its own; `degree` is that of the polynomial in x and y together. An image on which no
+    substrate stands out (grains, atoms, a rough surface) is levelled by least squares, as `cautious_fit` does: a
+    warning says so, and the channel's attribute `levelled`. For scans whose lines are level by themselves use
+    `relevel`. Raises ChannelError for a channel that is not there, ScanError for one that is no image, or of
+    fewer than 8 lines or columns.
     """
+    told: list[str] = []
 
-    return on_images(scan, channel, lambda z: each_image(z, lambda image: flatten_fit(image, degree).image))
+    def change(image: np.ndarray) -> np.ndarray:
+        found = flatten_fit(image, degree)
+        told.append(found.told)
+        return found.image
+
+    out = on_images(scan, channel, lambda z: each_image(z, change))
+    if said := _said(told):
+        warnings.warn(f"{channel}: {said}", NoSubstrate, stacklevel=3)
+        out[channel].attrs["levelled"] = said
+    return out
+
+
+def _said(told: list[str]) -> str:
+    """What was told of the images, in one line."""
+    kinds = Counter(filter(None, told))
+    if len(told) == 1:
+        return told[0]
+    return "; ".join(f"in {n} of {len(told)} images {kind}" for kind, n in kinds.most_common())

@@ -9,6 +9,7 @@ from numpy.polynomial import legendre
 from ..core.errors import ScanError
 from ..core.history import step
 from .channel import Mask, mask_of, on_images
+from .large_enough import large_enough
 
 
 def line_fit(z: np.ndarray, degree: int = 1, mask: np.ndarray | None = None) -> np.ndarray:
@@ -37,7 +38,11 @@ def lines(scan: xr.Dataset, *, channel: str = "height", degree: int = 1, mask: M
     """Take a polynomial in x off every line of a channel, each line its own.
 
     `mask`, a channel's name or an array (y, x), is True where a pixel is left out: without it, particles leave a shadow
-    on their lines. Raises ChannelError for a channel that is not there, ScanError for one that is no image.
+    on their lines. Raises ChannelError for a channel that is not there, ScanError for one that is no image, or whose
+    lines are too short for the degree.
     """
     left_out = mask_of(scan, channel, mask)
-    return on_images(scan, channel, lambda z: (z - line_fit(z, degree, left_out)).astype(z.dtype))
+    what = f"a polynomial of degree {degree} for every line"
+    return on_images(
+        scan, channel, lambda z: (large_enough(z, what, 1, degree + 2) - line_fit(z, degree, left_out)).astype(z.dtype)
+    )

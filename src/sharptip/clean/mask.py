@@ -11,6 +11,7 @@ import xarray as xr
 
 from ..core.history import step
 from .channel import on_images
+from .large_enough import large_enough
 from .polynomial import Terms, fit
 
 ROUNDS = 20
@@ -78,6 +79,6 @@ def relevel(scan: xr.Dataset, *, channel: str = "height", degree: int = 1) -> xr
     """Level a channel on its background alone, which is found by iteration and ends at height zero.
 
     `degree` is that of the polynomial in x and y together. Raises ChannelError for a channel that is not there,
-    ScanError for one that is no image.
+    ScanError for one that is no image, or of fewer than 8 lines or columns.
     """
-    return on_images(scan, channel, lambda z: (z - relevel_fit(z, degree)).astype(z.dtype))
+    return on_images(scan, channel, lambda z: (large_enough(z, "relevel") - relevel_fit(z, degree)).astype(z.dtype))

@@ -7,6 +7,7 @@ import xarray as xr
 
 from ..core.history import step
 from .channel import Mask, mask_of, on_images
+from .large_enough import fits
 from .polynomial import Terms, fit
 
 TERMS: Terms = ((0, 0), (1, 0), (0, 1))
@@ -50,7 +51,9 @@ def plane(scan: xr.Dataset, *, channel: str = "height", mask: Mask = None, robus
     """Take a plane off a channel, each direction and frame its own.
 
     `mask`, a channel's name or an array (y, x), is True where a pixel is left out of the fit. Raises ChannelError
-    for a channel that is not there, ScanError for one that is no image.
+    for a channel that is not there, ScanError for one that is no image, or of two lines or columns.
     """
     left_out = mask_of(scan, channel, mask)
-    return on_images(scan, channel, lambda z: (z - plane_fit(z, left_out, robust=robust)).astype(z.dtype))
+    return on_images(
+        scan, channel, lambda z: (fits(z, "a plane", (1, 1)) - plane_fit(z, left_out, robust=robust)).astype(z.dtype)
+    )

@@ -12,6 +12,7 @@ from numpy.polynomial import legendre
 
 from ..core.history import step
 from .channel import Mask, mask_of, on_images
+from .large_enough import fits
 
 Terms = tuple[tuple[int, int], ...]  # (power of y, power of x)
 
@@ -65,7 +66,10 @@ def polynomial(
     """Take a polynomial background of degree (n in y, m in x) off a channel.
 
     `mask`, a channel's name or an array (y, x), is True where a pixel is left out of the fit. Raises ChannelError
-    for a channel that is not there, ScanError for one that is no image.
+    for a channel that is not there, ScanError for one that is no image, or too small for the degree.
     """
     left_out = mask_of(scan, channel, mask)
-    return on_images(scan, channel, lambda z: (z - polynomial_fit(z, degree, left_out)).astype(z.dtype))
+    what = f"a polynomial of degree {degree[0]} in y and {degree[1]} in x"
+    return on_images(
+        scan, channel, lambda z: (fits(z, what, degree) - polynomial_fit(z, degree, left_out)).astype(z.dtype)
+    )

@@ -11,6 +11,7 @@ import xarray as xr
 from ..core.errors import ScanError
 from ..core.history import step
 from .channel import Mask, mask_of, on_images
+from .large_enough import large_enough
 
 Method = Literal["median", "difference", "trimmed", "matching"]
 METHODS: dict[str, str] = {
@@ -97,7 +98,10 @@ def rows(scan: xr.Dataset, *, channel: str = "height", method: Method = "median"
     the weighted "matching" of neighbours.
 
     `mask`, a channel's name or an array (y, x), is True where a pixel is left out. The level of the whole image stays.
-    Raises ChannelError for a channel that is not there, ScanError for one that is no image or an unknown method.
+    Raises ChannelError for a channel that is not there, ScanError for one that is no image, lines of
+    fewer than 8 pixels, or an unknown method.
     """
     left_out = mask_of(scan, channel, mask)
-    return on_images(scan, channel, lambda z: (z - row_offsets(z, method, left_out)).astype(z.dtype))
+    return on_images(
+        scan, channel, lambda z: (large_enough(z, "rows", 1) - row_offsets(z, method, left_out)).astype(z.dtype)
+    )
