@@ -46,4 +46,5 @@ def stands_out(heights: np.ndarray, found: Substrate, noise: float) -> Evidence:
         return Evidence(True, True)
     by_chance = min(1.0, len(levels) * 2 * REACH * found.spread / (WIDE * spread))
     narrow = flat or found.spread < NARROW * spread
-    return Evidence(narrow, narrow and share * (share / max(by_chance, 1e-9)) ** 0.5 > CROWDED)
+    crowded = share * (share / max(by_chance, 1e-9)) ** 0.5 > CROWDED
+    return Evidence(bool(narrow), bool(narrow and crowded))
