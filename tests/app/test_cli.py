@@ -263,3 +263,18 @@ def test_convert_chooses_and_takes_many(tmp_path):
     assert "--to" in sharptip("convert", *files, tmp_path / "out", code=2).stderr
     raw = sharptip("convert", files[2], tmp_path, "--to", "gwy", code=1)
     assert "stays as it is" in raw.stderr
+
+
+def test_info_names_marked_frames_and_what_was_cut_off(tmp_path):
+    from tests.io.files.asd import asd
+    from tests.io.test_marks import marked
+
+    io.write(marked(), tmp_path / "a.zarr")
+    assert "! junk: frames 0–1 (it is empty); doubtful: frame 3 (½" in sharptip("info", tmp_path / "a.zarr").stdout
+    assert json.loads(sharptip("info", tmp_path / "a.zarr", "--json").stdout)["scans"][0]["marks"][2]["frame"] == 3
+    asd(tmp_path / "a.asd")
+    (tmp_path / "a.asd").write_bytes((tmp_path / "a.asd").read_bytes()[:-400])
+    said = sharptip("info", tmp_path / "a.asd").stdout
+    assert "! the file was cut off: 2 of 3 frames of TP" in said
+    assert "% missing" in said
+    assert "was cut off" in sharptip("convert", tmp_path / "a.asd", tmp_path / "b.nc").stderr

@@ -21,7 +21,9 @@ import xarray as xr
 from .. import io
 from ..clean import STEPS, fitting, named
 from ..core.errors import ChannelError, ScaleError, ScanError, SharptipError, WriteError
+from ..core.grid import INCOMPLETE
 from ..core.history import steps as history
+from ..core.marks import KINDS, marks, told
 from ..io.layout import Size
 from .journal import Record
 from .sources import fingerprint
@@ -84,16 +86,7 @@ def clean_one(file: Path, out: Path, order: Order, overwrite: bool = False) -> l
         raise WriteError(f"{out}: is there already; --overwrite replaces it")
     cleaned, _ = cleaned_scans(file, order)
     _write(cleaned, out, order)
-    return [said for scan in cleaned if (said := _frames_told(scan))]
-
-
-def _frames_told(scan: xr.Dataset) -> str:
-    """Which frames of a film are junk or doubtful."""
-    told = []
-    for mark in ("junk", "doubtful"):
-        if mark in scan.data_vars and scan[mark].values.any():
-            told.append(f"{mark}: frames {', '.join(map(str, np.flatnonzero(scan[mark].values)))}")
-    return "; ".join(told)
+    return [said for scan in cleaned if (said := told(marks(scan)))]
 
 
 def steps_for(scan: xr.Dataset, steps: str) -> list[tuple[str, Step]]:
@@ -128,7 +121,7 @@ def clean_file(order: Order, job: Job) -> Record:
             record |= _told(error, job)
         finally:
             shutil.rmtree(job.draft, ignore_errors=True)
-    notes = [str(w.message) for w in said if issubclass(w.category, UserWarning)]
+    notes = [str(w.message).removeprefix(f"{job.file}: ") for w in said if issubclass(w.category, UserWarning)]
     record["notes"] = list(dict.fromkeys([*record.get("notes", []), *notes]))
     return record | {"seconds": round(time.perf_counter() - begun, 4)}
 
@@ -195,7 +188,7 @@ def _through(raw: xr.Dataset, channels: list[str], steps: str) -> tuple[xr.Datas
     done = ",".join(dict.fromkeys(str(entry["step"]) for entry in history(scan)[known:]))
     rows = [
         {
-            **_about(raw, channel), "before_rms": _spread(_images(raw, channel)),
+            **_about(raw, channel), **_cut_off(raw), "before_rms": _spread(_images(raw, channel)),
             "after_rms": _spread(_images(scan, channel)), **changes[channel], "steps": done,
         }
         for channel in channels
@@ -213,6 +206,10 @@ def _about(scan: xr.Dataset, channel: str) -> Record:
     }  # fmt: skip
 
 
+def _cut_off(scan: xr.Dataset) -> Record:
+    return {INCOMPLETE: str(scan.attrs[INCOMPLETE])} if INCOMPLETE in scan.attrs else {}
+
+
 def _extent(scan: xr.Dataset, axis: str) -> float | None:
     if scan.attrs.get("size") == "unknown":
         return None
@@ -224,7 +221,9 @@ def _extent(scan: xr.Dataset, axis: str) -> float | None:
 def _changed(name: str, before: xr.Dataset, after: xr.Dataset, channel: str) -> Record:
     """The spread of what a step took off, and how many spots it mended; of one for whole films, the junk it found."""
     if name == "junk":
-        return {"junk_frames": int(np.nansum(after["junk"].values))}
+        found = marks(after)
+        counts = {f"{kind}_frames": sum(mark.kind == kind for mark in found.values()) for kind in KINDS}
+        return {**counts, "marked_frames": told(found)}
     if name in WHOLE or after[channel].dims != before[channel].dims or after[channel].shape != before[channel].shape:
         return {}
     pairs = zip(_images(before, channel), _images(after, channel), strict=True)
