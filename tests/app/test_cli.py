@@ -32,12 +32,13 @@ def test_info_for_programs(gwy):
     found = json.loads(sharptip("info", gwy, "--json").stdout)
     assert found["format"] == "gwy"
     (scan,) = found["scans"]
-    assert set(scan) == {"name", "dims", "shape", "variables", "pixel_size_m", "size_m", "attrs"}
+    assert set(scan) == {"name", "dims", "shape", "variables", "pixel_size_m", "size_m", "attrs", "marks"}
     assert scan["dims"] == ["y", "x"]
     assert scan["shape"] == [20, 30]
     assert scan["pixel_size_m"] == pytest.approx([2e-9, 1e-9], rel=1e-12)
     assert scan["size_m"] == pytest.approx([40e-9, 30e-9], rel=1e-12)
-    assert scan["variables"] == [{"name": "height", "units": "m", "min": 0.0, "max": pytest.approx(3e-9, rel=1e-6)}]
+    about = {"name": "height", "units": "m", "min": 0.0, "max": pytest.approx(3e-9, rel=1e-6), "missing": 0.0}
+    assert scan["variables"] == [about]
 
 
 def test_info_for_people(gwy):
