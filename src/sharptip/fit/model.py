@@ -164,7 +164,7 @@ class Model:
         if example.truth is None and self.recipe.itself is None:
             raise ModelError(f"{label(example.scan)} comes without its truth, from which {self.recipe.name!r} learns")
         clip = None if self.recipe.finish else CLIP  # what is put together again in the end is seen whole
-        numbers = scale.numbers(prepared.channels, clip)
+        numbers = self._with_first(scale.numbers(prepared.channels, clip), prepared, scale)
         if self.recipe.beside:
             numbers = with_others(numbers, prepared, self._others(example), scale)
         x = np.stack([tiles_of(c, tile) for c in numbers], axis=1)
@@ -174,6 +174,13 @@ class Model:
         truth = [(p, _whole_image(example.truth[p.name], shape)) for p in self.recipe.gives]
         y = np.stack([tiles_of(scale.number(t, p.number, self._eaten(p)), tile) for p, t in truth], axis=1)
         return x, y
+
+    def _with_first(self, numbers: np.ndarray, prepared: Prepared, scale: Scale) -> np.ndarray:
+        """(c, y, x): the numbers of the channels, and of the first answer that the recipe has to them."""
+        if self.recipe.first is None:
+            return numbers
+        images = self.recipe.first(np.where(prepared.lost, np.nan, prepared.channels[0]), self.options)
+        return np.concatenate([numbers, *(scale.number(image, kind)[None] for image, kind in images)])
 
     def _others(self, example: Example) -> list[Prepared | None]:
         """The other looks that an example brings, or as many times none."""
@@ -461,7 +468,7 @@ class Model:
 
         scales = [self._scale(p) for p in prepared]
         numbers = np.stack([
-            with_others(s.numbers(p.channels, clip=None), p, beside, s)
+            with_others(self._with_first(s.numbers(p.channels, clip=None), p, s), p, beside, s)
             for s, p, beside in zip(scales, prepared, others, strict=True)
         ])  # fmt: skip
         answers = []
