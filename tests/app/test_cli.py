@@ -33,12 +33,13 @@ def test_info_for_programs(gwy):
     found = json.loads(sharptip("info", gwy, "--json").stdout)
     assert found["format"] == "gwy"
     (scan,) = found["scans"]
-    assert set(scan) == {"name", "dims", "shape", "variables", "pixel_size_m", "size_m", "attrs"}
+    assert set(scan) == {"name", "dims", "shape", "variables", "pixel_size_m", "size_m", "attrs", "marks"}
     assert scan["dims"] == ["y", "x"]
     assert scan["shape"] == [20, 30]
     assert scan["pixel_size_m"] == pytest.approx([2e-9, 1e-9], rel=1e-12)
     assert scan["size_m"] == pytest.approx([40e-9, 30e-9], rel=1e-12)
-    assert scan["variables"] == [{"name": "height", "units": "m", "min": 0.0, "max": pytest.approx(3e-9, rel=1e-6)}]
+    about = {"name": "height", "units": "m", "min": 0.0, "max": pytest.approx(3e-9, rel=1e-6), "missing": 0.0}
+    assert scan["variables"] == [about]
 
 
 def test_info_for_people(gwy):
@@ -242,3 +243,18 @@ def test_convert_chooses_and_takes_many(tmp_path):
     assert "--to" in sharptip("convert", *files, tmp_path / "out", code=2).stderr
     raw = sharptip("convert", files[2], tmp_path, "--to", "gwy", code=1)
     assert "stays as it is" in raw.stderr
+
+
+def test_info_names_marked_frames_and_what_was_cut_off(tmp_path):
+    from tests.io.files.asd import asd
+    from tests.io.test_marks import marked
+
+    io.write(marked(), tmp_path / "a.zarr")
+    assert "! junk: frames 0–1 (it is empty); doubtful: frame 3 (½" in sharptip("info", tmp_path / "a.zarr").stdout
+    assert json.loads(sharptip("info", tmp_path / "a.zarr", "--json").stdout)["scans"][0]["marks"][2]["frame"] == 3
+    asd(tmp_path / "a.asd")
+    (tmp_path / "a.asd").write_bytes((tmp_path / "a.asd").read_bytes()[:-400])
+    said = sharptip("info", tmp_path / "a.asd").stdout
+    assert "! the file was cut off: 2 of 3 frames of TP" in said
+    assert "% missing" in said
+    assert "was cut off" in sharptip("convert", tmp_path / "a.asd", tmp_path / "b.nc").stderr

@@ -117,6 +117,9 @@ def convert(
     unit: Annotated[str | None, typer.Option(help="The unit of those numbers.")] = None,
     direction: Annotated[str | None, typer.Option(help="The direction that is written: forward or backward.")] = None,
     frame: Annotated[int | None, typer.Option(help="The frame of a film that is written, from 0.")] = None,
+    skip_junk: Annotated[
+        bool, typer.Option("--skip-junk", help="Of a film, without the frames that clean has marked as junk.")
+    ] = False,
     speed: Annotated[float | None, typer.Option(help="Of a movie, in times the real speed.")] = None,
     fps: Annotated[float | None, typer.Option(help="Of a movie, frames per second; 10 without --speed.")] = None,
     scan_name: Annotated[
@@ -135,7 +138,10 @@ def convert(
         scan: Any = io.read(file, size=_size(size), channel=channel, unit=unit)
         if scan_name is not None:
             scan = _one_scan(io.scans(file, size=_size(size), channel=channel, unit=unit), scan_name, file)
-        io.write(scan, target, channel=channel, direction=direction, frame=frame, speed=speed, fps=fps, tell=tell)
+        io.write(
+            scan, target, channel=channel, direction=direction, frame=frame, skip_junk=skip_junk, speed=speed, fps=fps,
+            tell=tell,
+        )  # fmt: skip
 
     if to is None:
         if len(files) > 1 or (out.is_dir() and out.suffix != ".zarr"):
@@ -825,13 +831,30 @@ def _told(file: Path, found: dict[str, Any]) -> str:
             size = f"{say(scan['size_m'][0], 'm', 4)} × {say(scan['size_m'][1], 'm', 4)}, pixels of "
             size += f"{say(scan['pixel_size_m'][0], 'm', 4)} × {say(scan['pixel_size_m'][1], 'm', 4)}"
         lines.append(f"  {scan['name'] or 'scan'}: {shape}; {size}")
+        lines += [f"    ! {said}" for said in _warned(scan)]
         for v in scan["variables"]:
             if v["min"] is None:
-                lines.append(f"    {v['name']:<20} no finite value")
+                said = "no finite value" if v["missing"] else f"in {v['units']}; too large to be read for a look"
+                lines.append(f"    {v['name']:<20} {said}")
                 continue
             factor, unit = shown(max(abs(v["min"]), abs(v["max"])), v["units"])
-            lines.append(f"    {v['name']:<20} {v['min'] * factor:.4g} to {v['max'] * factor:.4g} {unit}".rstrip())
+            told = f"    {v['name']:<20} {v['min'] * factor:.4g} to {v['max'] * factor:.4g} {unit}".rstrip()
+            lines.append(told + (f"; {v['missing']:.1%} missing" if v["missing"] and "y" in scan["dims"] else ""))
     return "\n".join(lines)
+
+
+def _warned(scan: dict[str, Any]) -> list[str]:
+    """What is not as it should be: cut off, not read, junk."""
+    from ..core.grid import INCOMPLETE
+    from ..core.marks import Mark, told
+
+    attrs = scan["attrs"]
+    said = [str(attrs[INCOMPLETE])] if INCOMPLETE in attrs else []
+    said += [f"not read: {attrs[name]}" for name in ("unread", "unread_frames", "left_out") if attrs.get(name)]
+    if "points_recorded" in attrs:
+        said.append(f"stopped after {attrs['points_recorded']} of {attrs['points_planned']} points")
+    marks = told({m["frame"]: Mark(m["kind"], m["reason"]) for m in scan["marks"]})
+    return [*said, *([marks] if marks else [])]
 
 
 def _summary(values: dict[str, Any], out: Path) -> str:

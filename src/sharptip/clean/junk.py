@@ -20,6 +20,7 @@ import xarray as xr
 
 from ..core.errors import ScanError
 from ..core.history import step
+from ..core.marks import REASONS
 from ..core.scan import label
 from .channel import Frames, image_channel
 from .drift import CHANCE, shift_of, spectrum
@@ -32,7 +33,8 @@ UNLIKE = 0.35  # of the film's usual likeness of neighbours
 AT_END = (0.1, 0.5)  # of the pixels at the frame's greatest or least height: doubtful, junk
 SCRIPTLESS = 0.15  # of the film's usual likeness of neighbouring lines, where that is above RESEMBLING
 RESEMBLING = 0.2
-QUIET = 0.15  # of the lines, one below the other without resembling the next, beyond what is usual
+QUIET = (0.15, 0.35)  # of the lines, one below the other without resembling the next, beyond three times the usual: if
+# they lie off the others, and in any case
 OFF = 10.0  # robust deviations of the steps between lines by which such lines lie off the others
 JUMP = 0.1  # of the frame's size, and
 FAST = 5.0  # times the film's usual shift: how far a frame lies off its neighbours, which lie at one place
@@ -99,7 +101,8 @@ def _empty(frame: np.ndarray) -> str:
     if known.size < 0.5 * frame.size:
         return f"{1 - known.size / frame.size:.0%} of its pixels are missing"
     levels = len(np.unique(known))
-    return "" if levels >= FEWEST_LEVELS else f"it is empty: {levels} different heights in {frame.size} pixels"
+    said = f"it is empty: {levels} height{'s' * (levels > 1)} in {known.size} pixels"
+    return "" if levels >= FEWEST_LEVELS else said
 
 
 def _look(frame: np.ndarray, before: np.ndarray | None) -> _Look:
@@ -226,8 +229,9 @@ def _odd_ones(looks: dict[int, _Look], rows: int) -> dict[int, tuple[str, bool]]
         elif look.script < SCRIPTLESS * script and script > RESEMBLING:
             said = f"{max(look.script, 0.0):.2g}, where {script:.2g} is usual"
             out[i] = f"its lines do not resemble each other: a likeness of {said}", False
-        elif look.off and look.quiet > QUIET * rows + 2 * quiet:
-            out[i] = f"{look.quiet + 1} of its {rows} lines show nothing and lie off the others", False
+        elif look.quiet > QUIET[0 if look.off else 1] * rows + 3 * quiet:
+            where = " and lie off the others" if look.off else ""
+            out[i] = f"{look.quiet + 1} of its {rows} lines show nothing{where}", False
         elif abs(beyond) > UNUSUAL * width:
             how = "more" if beyond > 0 else "less"
             out[i] = f"its heights vary {np.exp(abs(beyond)):.3g} times {how} than is usual in this film", False
@@ -280,7 +284,7 @@ def junk(scan: xr.Dataset, *, channel: str = "height") -> xr.Dataset:
     if "time" not in data.dims:
         raise ScanError(f"{label(scan)} has no time axis; junk frames are those of a film")
     found = junk_frames(Frames.of(data))
-    about = {"units": "1", "reasons": json.dumps(found.reasons)}
+    about = {"units": "1", REASONS: json.dumps(found.reasons)}
     return scan.assign(
         junk=xr.Variable(("time",), found.junk.astype(float), about),
         doubtful=xr.Variable(("time",), found.doubtful.astype(float), about),

@@ -24,6 +24,7 @@ from ..core import registry
 from ..core.errors import ReadError, ScaleError, WriteError
 from ..core.grid import INCOMPLETE, Grid, checked
 from ..core.lazy import Lazy
+from ..core.marks import KINDS, Mark, marked
 from .door import DAMAGE, door, read_later
 from .layout import Size
 
@@ -246,29 +247,34 @@ def _described(grid: Grid) -> dict[str, Any]:
         "pixel_size_m": None if pixel is None else list(pixel),
         "size_m": size,
         "attrs": json.loads(json.dumps(attrs, default=str), parse_constant=lambda _: None),
+        "marks": [{"frame": i, "kind": m.kind, "reason": m.reason} for i, m in _marks(grid).items()],
     }
 
 
+def _marks(grid: Grid) -> dict[int, Mark]:
+    about = {c.name: c for c in grid.channels if c.name in KINDS and c.dims == ("time",)}
+    return marked({name: (np.asarray(c.data), c.attrs) for name, c in about.items()})
+
+
 def _range(data: np.ndarray | Lazy) -> dict[str, float | None]:
-    """Least and greatest finite value, None where there is none (complex numbers: of their magnitude).
+    """Least and greatest finite value, None where there is none (complex numbers: of their magnitude), and the share of
+    the numbers that are missing, not finite.
 
     None as well for a film or a map too large to be read just to be looked at.
     """
-    if isinstance(data, Lazy):
-        if data.nbytes > RANGED:
-            return {"min": None, "max": None}
-        parts = [r for r in map(_range, data.blocks()) if r["min"] is not None]
-        if not parts:
-            return {"min": None, "max": None}
-        return {"min": min(r["min"] for r in parts), "max": max(r["max"] for r in parts)}  # type: ignore[type-var]
-    values = np.abs(data) if np.iscomplexobj(data) else data
-    low, high = float(values.min()), float(values.max())
-    if not (np.isfinite(low) and np.isfinite(high)):
-        values = values[np.isfinite(values)]
-        if values.size == 0:
-            return {"min": None, "max": None}
-        low, high = float(values.min()), float(values.max())
-    return {"min": low, "max": high}
+    if isinstance(data, Lazy) and data.nbytes > RANGED:
+        return {"min": None, "max": None, "missing": None}
+    low, high, known = np.inf, -np.inf, 0
+    for values in data.blocks() if isinstance(data, Lazy) else [data]:
+        values = np.abs(values) if np.iscomplexobj(values) else values
+        least, greatest, n = float(values.min()), float(values.max()), values.size
+        if not (np.isfinite(least) and np.isfinite(greatest)):
+            values = values[np.isfinite(values)]
+            least, greatest, n = values.min(initial=np.inf), values.max(initial=-np.inf), values.size
+        low, high, known = min(low, float(least)), max(high, float(greatest)), known + n
+    if not known:
+        return {"min": None, "max": None, "missing": 1.0}
+    return {"min": low, "max": high, "missing": 1 - known / data.size}
 
 
 # Suffix → the module that writes it, and whether it holds one image or film alone.
@@ -286,6 +292,7 @@ def write(
     channel: str | None = None,
     direction: str | None = None,
     frame: int | None = None,
+    skip_junk: bool = False,
     speed: float | None = None,
     fps: float | None = None,
     tell: Callable[[str, int, int], None] | None = None,
@@ -295,6 +302,7 @@ def write(
     `.zarr` and `.nc` (netCDF) keep everything; `.gwy` keeps all images. `.gsf` holds one image, `.tif` one image or
     film, `.mp4` and `.gif` are movies of a film, `.csv` a table of curves, spectra or pixels. channel, direction,
     frame: what of the scan is written; without them all of it, or a WriteError where a format cannot hold that.
+    skip_junk: of a film without the frames that `clean` has marked as junk.
     What is lost is told in a warning. speed, fps: of a movie, in times the real one, or in frames per second (10
     where neither is given); tell is called with (what, done, of) as its frames are drawn.
 
@@ -312,7 +320,7 @@ def write(
     from .pick import pick_all
 
     writer = import_module(f".{_WRITERS[suffix]}", __name__)
-    nodes = pick_all(_nodes(scan), channel, direction, frame)
+    nodes = pick_all(_nodes(scan), channel, direction, frame, skip_junk)
     try:
         if _WRITERS[suffix] == "movie":
             writer.write(nodes, path, speed=speed, fps=fps, tell=tell)
