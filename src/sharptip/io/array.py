@@ -4,8 +4,9 @@ Layout: NEP 1. Nothing is ever unpickled. A three-dimensional array is a stack o
 grid of its own, since nobody said when it was taken. All frames of a stack are views of one block of memory; those of a
 large `.npy` stay in the file until they are asked for. An array of more dimensions is a map of spectra (y, x, axis_2,
 axis_3 …), as spectroscopic images are saved; arrays as long as some of its axes are kept beside it, and name them where
-they are known (`ckpfm`). A shape that looks like another order, such as colours last, is refused and never turned. Complex numbers become their real and imaginary parts, records one channel a field. In an
-`.npz`, one-dimensional arrays, text, and tables with one row per frame of a stack are kept in the header.
+they are known (`ckpfm`). A shape that looks like another order, such as colours last, is refused and never turned.
+Complex numbers become their real and imaginary parts, records one channel a field. In an `.npz`, one-dimensional
+arrays, text, and tables with one row per frame of a stack are kept in the header.
 """
 
 from __future__ import annotations
