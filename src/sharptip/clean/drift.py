@@ -96,9 +96,10 @@ def drift_of(film: np.ndarray, left_out: np.ndarray | None = None) -> np.ndarray
     for i, frame in enumerate(film):
         if i:
             out[:, i] = out[:, i - 1]
-        fresh = spectrum(frame)
-        if skipped[i] or not fresh.any():
+        known = frame[np.isfinite(frame)]
+        if skipped[i] or not known.size or known.min() == known.max():
             continue
+        fresh = spectrum(frame)
         if seen is not None:
             dy, dx, likeness = shift_of(seen, fresh, frame.shape[1])
             if likeness < CHANCE / np.sqrt(frame.size):
