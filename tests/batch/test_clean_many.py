@@ -25,6 +25,7 @@ from sharptip.batch import clean_file as one
 from sharptip.batch.clean_file import Order
 from sharptip.batch.clean_many import By, clean_many
 from sharptip.batch.workers import Died
+from sharptip.clean import STEPS as STEPS_THERE_ARE
 from sharptip.core.errors import ScanError, WriteError
 from sharptip.core.grid import Axis, Channel, Grid
 from sharptip.core.scan import from_grid, scan_of
@@ -202,7 +203,7 @@ def test_too_little_memory_and_mistakes_of_ours_stop_nothing(scans, tmp_path, mo
             raise KeyError("oops")
         return scan
 
-    monkeypatch.setitem(one.STEPS, "greedy", greedy)
+    monkeypatch.setitem(STEPS_THERE_ARE, "greedy", greedy)
     cleaned(scans, tmp_path / "out", order=Order("greedy"))
     assert [r["status"] for r in table(tmp_path / "out")] == ["left out", "left out", "cleaned"]
     reasons = [r["reason"] for r in table(tmp_path / "out")]
