@@ -23,8 +23,8 @@ __all__ = [
     "CHAINS", "STEPS", "Flattened", "Substrate", "arc", "arc_fit", "background", "coarsen", "compare_directions",
     "directions", "drift", "drift_of", "facet", "facet_fit", "find_scars", "find_spikes", "fitting", "flatten",
     "flatten_fit", "junk", "junk_frames", "line_fit", "lines", "mend", "moved", "name_of", "named", "plane",
-    "plane_fit", "polynomial", "polynomial_fit", "relevel", "relevel_fit", "row_offsets", "rows", "run", "scars", "shift_between",
-    "spikes", "step_of", "substrate_of", "without_scars", "without_spikes",
+    "plane_fit", "polynomial", "polynomial_fit", "relevel", "relevel_fit", "row_offsets", "rows", "run", "scars",
+    "shift_between", "spikes", "step_of", "substrate_of", "without_scars", "without_spikes",
 ]  # fmt: skip
 
 keep()
