@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.pages import opened
 
 from sharptip import io
 from sharptip.core.scan import scan_of
@@ -183,9 +184,7 @@ def test_mistakes_are_answered(tmp_path):
     assert "no such folder" in sharptip("study", tmp_path / "scans", "--out", tmp_path / "r", code=1).stderr
 
 
-def test_the_smallest_demo_and_its_page_in_a_browser(tmp_path):
-    import shutil
-
+def test_the_smallest_demo_and_its_page_in_a_browser(tmp_path, browser):
     done = sharptip("study", "--demo", "--smoke", "--out", tmp_path / "result")
     assert "simulated scans" in done.stdout
     page = tmp_path / "result" / "report.html"
@@ -193,31 +192,11 @@ def test_the_smallest_demo_and_its_page_in_a_browser(tmp_path):
     assert values["real"] is False
     assert values["applied"]["treated"]["n"] == 2
     assert values["explanation"]["grad_cam"]["agreement_with_true_holes"] is not None
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("the page is not opened: no chromium here")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        browser = play.chromium.launch(
-            executable_path=chromium,
-            args=["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
-                  "--disable-component-update"],
-        )  # fmt: skip
-        tab = browser.new_page(viewport={"width": 360, "height": 740})
-        problems: list[str] = []
-        tab.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-        tab.on("request", lambda request: problems.append(request.url) if request.url.startswith("http") else None)
-        tab.goto(page.as_uri(), timeout=120_000)
-        assert problems == []
-        assert tab.evaluate("document.documentElement.scrollWidth") <= 360
-        assert tab.locator("h1").inner_text().startswith("healthy and exposed")
-        images = tab.evaluate("[...document.images].map(i => i.complete && i.naturalWidth > 0 && i.alt.length > 5)")
-        assert len(images) >= 10
-        assert all(images)
-        headings = tab.locator("h2").all_inner_texts()
-        assert {"The scans", "Can they be told apart?", "Where on the images", "Provenance"} <= set(headings)
-        browser.close()
+    tab = opened(browser, page)
+    assert tab.locator("h1").inner_text().startswith("healthy and exposed")
+    assert tab.locator("img").count() >= 10
+    headings = tab.locator("h2").all_inner_texts()
+    assert {"The scans", "Can they be told apart?", "Where on the images", "Provenance"} <= set(headings)
 
 
 def test_ctrl_c_leaves_a_state_that_goes_on(tmp_path):

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from benchmarks.clean_many import counted, curves, killed_on_its_way, population, sharptip_clean
+from tests.pages import opened
 
 from sharptip import io
 from sharptip.app.cli import main
@@ -95,6 +96,14 @@ def test_what_was_done_is_told_in_numbers(scans, tmp_path):
         np.hypot(1e-9 * np.arange(20).std(), 2e-9 * np.arange(30).std()), rel=0.01
     )
     assert row["scars"] == "0"
+
+
+def test_results_among_the_raw_scans_are_not_cleaned_again_and_that_is_told(scans, tmp_path):
+    cleaned(scans, scans / "first")
+    said = []
+    outcome = cleaned(scans, tmp_path / "out", said)
+    assert [r["name"] for r in outcome.records] == ["a.gwy", "b.gwy", "deep/c.gwy"]
+    assert said == ["passed over first: it holds the results of an earlier run, not raw scans"]
 
 
 def test_scars_are_counted_where_they_are(tmp_path):
@@ -496,35 +505,16 @@ def test_what_cannot_be_meant_is_told_before_anything_is_written(scans, tmp_path
     assert "no dask scheduler answers at tcp://127.0.0.1:1" in said
 
 
-def test_the_summary_in_a_browser(tmp_path):
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("the page is not opened: no chromium here")
-    from playwright.sync_api import sync_playwright
-
+def test_the_summary_in_a_browser(tmp_path, browser):
     population(tmp_path / "in", 40)
     outcome = clean_many([tmp_path / "in"], tmp_path / "out", Order(STEPS), by=Alone(), pictures=5)
-    with sync_playwright() as play:
-        browser = play.chromium.launch(
-            executable_path=chromium,
-            args=["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
-                  "--disable-component-update"],
-        )  # fmt: skip
-        tab = browser.new_page(viewport={"width": 360, "height": 740})
-        problems: list[str] = []
-        tab.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-        tab.on("request", lambda request: problems.append(request.url) if request.url.startswith("http") else None)
-        tab.goto((tmp_path / "out" / "summary.html").as_uri())
-        assert problems == []
-        assert tab.evaluate("document.documentElement.scrollWidth") <= 360
-        n = outcome.count("cleaned")
-        assert tab.locator("h1").inner_text() == f"{n} scans cleaned"
-        images = tab.evaluate("[...document.images].map(i => i.complete && i.naturalWidth > 0 && i.alt.length > 5)")
-        assert images == [True, True]
-        text = tab.locator("main").inner_text()
-        assert "the file is empty" in text
-        assert "says no physical size" in text
-        browser.close()
+    tab = opened(browser, tmp_path / "out" / "summary.html")
+    n = outcome.count("cleaned")
+    assert tab.locator("h1").inner_text() == f"{n} scans cleaned"
+    assert tab.locator("img").count() == 2
+    text = tab.locator("main").inner_text()
+    assert "the file is empty" in text
+    assert "says no physical size" in text
 
 
 def test_a_file_that_hangs_is_listed_and_stops_nothing(scans, tmp_path):
