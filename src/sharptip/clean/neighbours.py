@@ -163,8 +163,10 @@ def _robust(design: np.ndarray, values: np.ndarray, trust: np.ndarray) -> np.nda
 def solved(gram: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Solution of normal equations; what they leave open is zero."""
     loose = 1e-13 * float(gram.trace())
-    _, found, failed = dposv(gram + loose * np.eye(len(gram)), right) if loose > 0 else (None, None, True)
-    return np.zeros(len(gram)) if failed else found
+    if not loose > 0:
+        return np.zeros(len(gram))
+    _, found, failed = dposv(gram + loose * np.eye(len(gram)), right)
+    return np.zeros(len(gram)) if failed else np.asarray(found)
 
 
 # Across the lines: their offsets ---------------------------------------------------------------------------------
