@@ -138,6 +138,8 @@ def test_an_interrupted_training_goes_on(tmp_path):
     seen = []
     again = Model(RECIPE, **SMALL).fit(frames, on_epoch=lambda h: seen.append(len(h.loss)), state=tmp_path / "state")
     assert seen == [4, 5, 6]
+    with pytest.raises(ModelError, match="about was 12 tiles"):
+        Model(RECIPE, **SMALL).fit(frames[:2], state=tmp_path / "state")
     for one, other in zip(whole.learner.parameters(), again.learner.parameters(), strict=True):
         assert torch.equal(one, other)
 

@@ -178,7 +178,7 @@ class Model:
     def _others(self, example: Example) -> list[Prepared | None]:
         """The other looks that an example brings, or as many times none."""
         assert self.recipe.beside is not None
-        known = example.beside or self.recipe.beside({}, {}, self.options)
+        known = example.beside or (None,) * len(self.recipe.beside({}, {}, self.options))
         return [None if scan is None else prepare(self.recipe, scan) for scan in known]
 
     def _eaten(self, port: Port) -> int:
