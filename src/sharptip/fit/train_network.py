@@ -100,7 +100,7 @@ def train_network(
         state=state,
         about=""
         if state is None
-        else f"{len(x)} tiles {sha256(xs.numpy()).hexdigest()[:12]}, {options['epochs']} epochs",
+        else f"{len(x)} tiles {sha256(xs.numpy().tobytes()).hexdigest()[:12]}, {options['epochs']} epochs",
         **plain,
     )
     net.eval()
