@@ -88,10 +88,11 @@ def bruker(
     """Height both ways and amplitude; old: one Scan Size number and an aspect ratio instead of two numbers.
 
     cell: taken under electrochemical control, with so many bytes of a voltammogram behind the images.
+    width: bytes of a number; header_width: how many of them are counted, as the header says it.
     """
     images = [("Height", "Trace", "Sens. Zsens", "V", ZSCALE), ("Height", "Retrace", "Sens. Zsens", "V", ZSCALE)]
     images.append(("Amplitude", "Trace", "Sens. AmplSens", "mV", 1000.0))
-    counts = bruker_counts()[:, ::-1] * (65536 if width == 4 else 1)
+    counts = bruker_counts()[:, ::-1] * (65536 if (header_width or width) == 4 else 1)
     size = NY * NX * width
     version = "0x09200103" if width == 4 else "0x05120001"
     first = "\\*File list" if cell is None else "\\*EC File list"

@@ -81,7 +81,7 @@ def test_igor_curve_is_refused_by_name(order: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("width", "header_width"), [(2, 2), (4, 4), (4, 2)])
 def test_bruker_image(width: int, header_width: int, tmp_path: Path) -> None:
-    """Counts of 2 bytes, of 4 bytes, and of 4 bytes under a header that still says 2, as version 9.2 writes it."""
+    """Counts of 2 bytes, of 4, and of 2 in numbers of 4 bytes, as version 9.2 writes where the scale is of 2 bytes."""
     made.bruker(tmp_path / "a.spm", width, header_width)
     scan = sharptip.read(tmp_path / "a.spm")
     counts = made.bruker_counts()

@@ -25,16 +25,16 @@ class Sources:
         return os.path.relpath(file, self.base)
 
 
-def find(given: Sequence[Path], out: Path) -> Sources:
+def find(given: Sequence[Path], out: Path | None = None) -> Sources:
     """Every file that was named or lies in a folder that was named; hidden ones and what is in `out` are passed over.
 
     Raises ReadError where there is none, WriteError where `out` is the very folder of the scans.
     """
     named = list(dict.fromkeys(_absolute(path) for path in given))
-    out = _absolute(out)
+    out = None if out is None else _absolute(out)
     alone = len(named) == 1 and _is_folder(named[0])
     base = named[0] if alone else Path(os.path.commonpath([path.parent for path in named]))
-    if out.resolve() == base.resolve():
+    if out is not None and out.resolve() == base.resolve():
         raise WriteError(f"{out}: is the folder of the raw scans, which stays as it is; choose another --out")
     closed: list[tuple[Path, str]] = []
     found: dict[Path, None] = {}
@@ -53,13 +53,13 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not (path / STORE).is_file()
 
 
-def _below(folder: Path, out: Path, closed: list[tuple[Path, str]]) -> Iterable[Path]:
+def _below(folder: Path, out: Path | None, closed: list[tuple[Path, str]]) -> Iterable[Path]:
     """Files and zarr stores below a folder, sorted folder by folder."""
 
     def cannot(error: OSError) -> None:
         closed.append((Path(error.filename), f"the folder cannot be listed ({error.strerror})"))
 
-    own = out.resolve()
+    own = None if out is None else out.resolve()
     for where, folders, files in os.walk(folder, onerror=cannot):
         inner = [f for f in sorted(folders) if not f.startswith(".") and (Path(where) / f).resolve() != own]
         stores = [f for f in inner if os.path.isfile(os.path.join(where, f, STORE))]

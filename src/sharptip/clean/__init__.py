@@ -10,6 +10,7 @@ from .flatten import Flattened, flatten, flatten_fit
 from .junk import junk, junk_frames
 from .lines import line_fit, lines
 from .mask import background, relevel, relevel_fit
+from .memory import keep
 from .plane import plane, plane_fit
 from .polynomial import polynomial, polynomial_fit
 from .rows import row_offsets, rows
@@ -24,3 +25,5 @@ __all__ = [
     "polynomial", "polynomial_fit", "relevel", "relevel_fit", "row_offsets", "rows", "run", "scars", "shift_between",
     "spikes", "substrate_of", "without_scars", "without_spikes",
 ]  # fmt: skip
+
+keep()

@@ -27,6 +27,27 @@ def on_images(scan: xr.Dataset, channel: str, change: Callable[[np.ndarray], np.
     return scan.assign({channel: changed})
 
 
+class Frames:
+    """The frames (y, x) of a film's channel, each read when it is asked for; of two directions the first."""
+
+    def __init__(self, data: xr.DataArray) -> None:
+        self._data = data
+
+    @classmethod
+    def of(cls, data: xr.DataArray) -> Frames:
+        """data: a channel with axes time, y, x and perhaps direction."""
+        one = data.isel(direction=0) if "direction" in data.dims else data
+        return cls(one.transpose("time", "y", "x"))
+
+    def __len__(self) -> int:
+        return self._data.sizes["time"]
+
+    def __getitem__(self, i: int) -> np.ndarray:
+        if not 0 <= i < len(self):
+            raise IndexError(i)  # which ends a loop over the frames
+        return np.asarray(self._data.variable[i].values)
+
+
 def each_image(z: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Images z (..., y, x) with `change` made to each one (y, x)."""
     out = np.empty_like(z)

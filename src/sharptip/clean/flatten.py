@@ -20,7 +20,7 @@ import xarray as xr
 from ..core.errors import ScanError
 from ..core.history import step
 from .channel import each_image, on_images
-from .neighbours import FEWEST, REACH, SAMPLE, LineSteps, flat_parts, slopes
+from .neighbours import FEWEST, REACH, SAMPLE, LineSteps, flat_parts, only, slopes
 from .substrate import Substrate, substrate_of
 
 DEGREE = 2
@@ -50,42 +50,23 @@ def flatten_fit(z: np.ndarray, degree: int = DEGREE) -> Flattened:
     if degree < 0:
         raise ScanError(f"the degree of a background is 0 or more, not {degree}")
     z = np.asarray(z, float)
-    z = np.where(np.isfinite(z), z, np.nan)
-    there = np.isfinite(z).any(axis=1)
+    good = np.isfinite(z)
+    if not good.all():
+        z = np.where(good, z, np.nan)
+    there = good.any(axis=1)
     if not there.any():
         return Flattened(z, np.zeros(z.shape), np.zeros(len(z)), np.ones(z.shape, bool), 0.0)
-    largest = float(np.nanmax(np.abs(z)))
-    if not 1e-18 < largest < 1e18:  # squares of it would leave the range of single precision
-        unit = largest or 1.0
-        small = flatten_fit(z / unit, degree) if largest else _nothing(z)
-        return Flattened(small.image * unit, small.background * unit, small.offsets * unit, small.features,
-                         small.noise * unit)  # fmt: skip
-    lines = _Lines(z, there, degree)
-    level, offsets = lines.first()
-    terraces: list[np.ndarray] = []
-    found = None
-    for _ in range(ROUNDS):
-        residual = lines.coarse - (level + offsets[:, None]).astype(np.float32)
-        found = substrate_of(residual.ravel()[lines.looked_at], lines.noise)
-        fresh = _assigned(residual, found, lines.flat)
-        moved = z.size if len(fresh) != len(terraces) else _differing(fresh, terraces)
-        terraces = fresh
-        level, offsets = lines.fitted(terraces, found)
-        if moved <= SETTLED * z.size:
-            break
-    assert found is not None
+    unit = float(max(np.nanmax(z), -np.nanmin(z))) or 1.0  # squares of heights stay within single precision
+    lines = _Lines((z if there.all() else z[there]) / unit, _axis(len(z))[there], degree)
+    along, offsets, spread = lines.settled()
     if not there.all():  # a lost line gets what its neighbours have
         at, every = np.flatnonzero(there), np.arange(len(z))
         offsets = np.interp(every, at, offsets)
-        level = np.array([np.interp(every, at, column) for column in level.T]).T
-    offsets = offsets + lines.middle
-    image = z - level - offsets[:, None]
-    return Flattened(image, level, offsets, ~(np.abs(image) <= REACH * found.spread), found.spread)
-
-
-def _nothing(z: np.ndarray) -> Flattened:
-    """An image of zeros, with nothing on it."""
-    return Flattened(z, np.zeros(z.shape), np.zeros(len(z)), ~np.isfinite(z), 0.0)
+        along = np.array([np.interp(every, at, column) for column in along.T]).T
+    level, offsets, spread = lines.level(along * unit), offsets * unit, spread * unit
+    image = z - level
+    image -= offsets[:, None]
+    return Flattened(image, level, offsets, ~(np.abs(image) <= REACH * spread), spread)
 
 
 def _assigned(residual: np.ndarray, found: Substrate, flat: np.ndarray) -> list[np.ndarray]:
@@ -95,108 +76,116 @@ def _assigned(residual: np.ndarray, found: Substrate, flat: np.ndarray) -> list[
 
 
 def _differing(some: list[np.ndarray], others: list[np.ndarray]) -> int:
+    """How many pixels lie on another terrace than before."""
+    if len(some) != len(others):
+        return some[0].size
     return sum(int(np.count_nonzero(a != b)) for a, b in zip(some, others, strict=True))
 
 
 class _Lines:
-    """The lines of one image that are there, with what does not change from round to round.
+    """The lines of one image that are there: z (y, x) with heights up to one, y (y,) from −1 to 1.
 
-    Pixels are sorted out in single precision, which is twice as fast; what is fitted and taken off is in double.
+    A first guess, from differences of neighbours, is taken off in double precision. What is left needs no more than
+    single precision, which is twice as fast.
     """
 
-    def __init__(self, z: np.ndarray, there: np.ndarray, degree: int) -> None:
-        y = _axis(len(z))[there]
-        z = z if there.all() else z[there]
-        good = np.isfinite(z)
-        self.middle = float(np.median(z[good][:: max(1, z.size // SAMPLE) | 1]))
+    def __init__(self, z: np.ndarray, y: np.ndarray, degree: int) -> None:
+        x = _axis(z.shape[1])
+        terms = [(i, j) for j in range(1, degree + 1) for i in range(degree + 1 - j)]  # powers of (y, x), x ≥ 1
+        self.i, self.j = np.array(terms, int).reshape(-1, 2).T
+        self.powers, self.tall = x[:, None] ** np.arange(2 * degree + 1), y ** np.arange(2 * degree + 1)[:, None]
+        self.width = degree + 1  # powers of x from the constant on
+        some = _sample(z)
+        self.middle = float(np.median(some[np.isfinite(some)])) if np.isfinite(some).any() else 0.0
         z = z - self.middle
-        self.z = z if good.all() else np.where(good, z, 0.0)
-        self.coarse = z.astype(np.float32)
-        self.rounding = 1e-6 * float(np.nanmax(np.abs(self.coarse)))  # nothing finer is told apart in single precision
-        self.y, self.x = y, _axis(z.shape[1])
-        self.terms = [(i, j) for j in range(1, degree + 1) for i in range(degree + 1 - j)]  # powers of (y, x), x ≥ 1
-        self.powers = self.x[:, None] ** np.arange(2 * degree + 1)
+        coarse = z.astype(np.float32)
+        rounding = 1e-6 * float(max(np.nanmax(coarse), -np.nanmin(coarse)))  # nothing finer is told apart in it
+        self.slopes = slopes(coarse, x, y, terms, rounding)
+        self.along = self._along(self.slopes.coefficients)
+        z -= self.level(self.along)
+        self.rest = z.astype(np.float32)
+        self.flat, self.noise = flat_parts(self.rest, rounding)
+        self.steps = LineSteps(self.rest, rounding)
+        z -= self.steps.offsets[:, None]
+        self.rest = z.astype(np.float32)
 
-    def first(self) -> tuple[np.ndarray, np.ndarray]:
-        """Background and offsets (y,) from differences of neighbours, before anything is known of the sample."""
-        self.slopes = slopes(self.coarse, self.x, self.y, self.terms, self.rounding)
-        level = self._polynomial(self.slopes.coefficients)
-        rest = self.coarse - level.astype(np.float32)
-        self.flat, self.noise = flat_parts(rest, self.rounding)
-        places = np.flatnonzero(self.flat)
-        self.looked_at = places[:: max(1, places.size // SAMPLE) | 1]
-        self.steps = LineSteps(rest, self.rounding)
-        return level, self.steps.offsets
+    def settled(self) -> tuple[np.ndarray, np.ndarray, float]:
+        """Coefficients (y, power of x) of the background on every line, offsets (y,), and the substrate's spread."""
+        residual, along, offsets = self.rest, np.zeros_like(self.along), np.zeros(len(self.rest))
+        terraces: list[np.ndarray] = []
+        for _ in range(ROUNDS):
+            if terraces:
+                residual = self.rest - (self.level(along) + offsets[:, None]).astype(np.float32)
+            found = substrate_of(_sample(residual, _sample(self.flat)), self.noise)
+            before, terraces = terraces, _assigned(residual, found, self.flat)
+            if _differing(terraces, before) <= SETTLED * residual.size:
+                break
+            along, offsets = self._fitted(terraces, found)
+        return self.along + along, self.middle + self.steps.offsets + offsets, found.spread
 
     def _along(self, c: np.ndarray) -> np.ndarray:
         """Coefficients (y, power of x) of the polynomial on every line."""
-        out = np.zeros((len(self.y), self.powers.shape[1]))
-        for (i, j), ck in zip(self.terms, c, strict=True):
-            out[:, j] += ck * self.y**i
-        return out
+        both = np.zeros((self.width, self.width))
+        both[self.i, self.j] = c
+        return self.tall[: self.width].T @ both
 
-    def _polynomial(self, c: np.ndarray) -> np.ndarray:
-        return _product(self._along(c), self.powers.T)
+    def level(self, along: np.ndarray) -> np.ndarray:
+        """The background (y, x) that has these coefficients on each line."""
+        return _product(along, self.powers[:, : self.width].T)
 
-    def fitted(self, terraces: list[np.ndarray], known: Substrate) -> tuple[np.ndarray, np.ndarray]:
+    def _fitted(self, terraces: list[np.ndarray], known: Substrate) -> tuple[np.ndarray, np.ndarray]:
         """Least squares: a polynomial for the image, an offset (y,) for each line, a height for each further terrace.
 
-        A terrace that is narrow, or parted from the others, says little by itself; together, and with the slopes, they
-        fix the background.
+        Of what the first guess has left. A terrace that is narrow, or parted from the others, says little by itself;
+        together, and with the slopes, they fix the background.
         """
-        width = self.powers.shape[1] // 2 + 1
-        s = np.zeros((len(terraces), len(self.z), self.powers.shape[1]))
-        t = np.zeros((len(terraces), len(self.z), width))
-        for k, mask in enumerate(terraces):  # sums over each line's pixels on a terrace of xʲ and of z·xʲ
-            on = mask.astype(float)
-            s[k] = _product(on, self.powers)
-            t[k] = _product(np.multiply(on, self.z, out=on), self.powers[:, :width])
+        seen = self.powers[:, : self.width].astype(np.float32)
+        s = np.array([_product(on, self.powers) for on in terraces])  # sums over each line's pixels on a terrace: of xʲ
+        t = np.array([_product(only(self.rest, on), seen) for on in terraces], float)  # and of what is left times xʲ
         n = s[:, :, 0].sum(axis=0)
-        enough = n >= min(FEWEST, max(1, self.z.shape[1] // 2))
-        variance = known.spread**2 * KINSHIP  # of one pixel among its like
-        c, heights = self._solved(s[:, enough], t[:, enough], self.y[enough], variance)
+        enough = n >= min(FEWEST, max(1, self.rest.shape[1] // 2))
+        variance = max(known.spread**2 * KINSHIP, 1e-60)  # of one pixel among its like
+        c, heights = self._solved(s[:, enough], t[:, enough], self.tall[:, enough], variance)
         along = self._along(c)
-        sums = t[:, :, 0] - np.einsum("yp,kyp->ky", along, s) - heights[:, None] * s[:, :, 0]
-        means = sums.sum(axis=0) / np.maximum(n, 1)
-        certainty = np.where(enough, n / max(variance, 1e-300), 0.0)
-        return _product(along, self.powers.T), self.steps.tied(means, certainty)
+        sums = t[:, :, 0] - np.einsum("yp,kyp->ky", along, s[:, :, : self.width]) - heights[:, None] * s[:, :, 0]
+        first = self.steps.offsets
+        means = first + sums.sum(axis=0) / np.maximum(n, 1)
+        return along, self.steps.tied(means, np.where(enough, n / variance, 0.0)) - first
 
-    def _solved(self, s: np.ndarray, t: np.ndarray, y: np.ndarray, variance: float) -> tuple[np.ndarray, np.ndarray]:
-        """Coefficients of the polynomial and heights of the terraces; s, t (terrace, line, power) as in `fitted`.
+    def _solved(self, s: np.ndarray, t: np.ndarray, tall: np.ndarray, variance: float) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients of the polynomial and heights of the terraces; s, t (terrace, line, power) as in `_fitted`.
 
-        Normal equations with every line's own mean taken out. The first slopes stand beside the heights as evidence.
+        Normal equations with every line's own mean taken out. That the first slopes were right, so that nothing of the
+        polynomial is left, stands beside the heights as evidence.
         """
-        kinds, lines = s.shape[:2]
-        n, total = s[:, :, 0].sum(axis=0), s.sum(axis=0)
-        rows = [y**i * total[:, j] for i, j in self.terms] + [s[k, :, 0] for k in range(1, kinds)]  # sums over a line
-        right = [(y**i * t[:, :, j].sum(axis=0)).sum() for i, j in self.terms] + list(t[1:, :, 0].sum(axis=1))
-        design = np.array(rows).reshape(len(rows), lines)
-        mean = t[:, :, 0].sum(axis=0) / np.maximum(n, 1)
-        gram = -(design / np.maximum(n, 1)) @ design.T
-        first = len(self.terms)
-        for a, (i, j) in enumerate(self.terms):
-            for b, (i2, j2) in enumerate(self.terms):
-                gram[a, b] += (y ** (i + i2) * total[:, j + j2]).sum()
-            for k in range(1, kinds):
-                both = float((y**i * s[k, :, j]).sum())
-                gram[a, first + k - 1] += both
-                gram[first + k - 1, a] += both
-        for k in range(1, kinds):
-            gram[first + k - 1, first + k - 1] += s[k, :, 0].sum()
-        solution_right = np.array(right) - design @ mean
-        scale = max(variance, 1e-300)
-        gram[:first, :first] += self.slopes.certainty * scale
-        solution_right[:first] += self.slopes.certainty @ self.slopes.coefficients * scale
-        found = np.linalg.pinv(gram, rcond=1e-12, hermitian=True) @ solution_right
+        i, j, first = self.i, self.j, len(self.i)
+        total, products = s.sum(axis=0), t.sum(axis=0)
+        n = np.maximum(total[:, 0], 1)
+        design = np.concatenate([tall[i] * total[:, j].T, s[1:, :, 0]])  # sums over a line
+        right = np.concatenate([(tall[: self.width] @ products)[i, j], t[1:, :, 0].sum(axis=1)])
+        right -= design @ (products[:, 0] / n)
+        gram = -(design / n) @ design.T
+        gram[:first, :first] += (tall @ total)[i[:, None] + i, j[:, None] + j] + self.slopes.certainty * variance
+        both = np.array([(tall @ one)[i, j] for one in s[1:]]).reshape(-1, first)
+        gram[first:, :first] += both
+        gram[:first, first:] += both.T
+        gram[first:, first:] += np.diag(s[1:, :, 0].sum(axis=1))
+        found = np.linalg.pinv(gram, rcond=1e-12, hermitian=True) @ right
         return found[:first], np.concatenate([[0.0], found[first:]])
+
+
+def _sample(z: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+    """Some of the pixels, of those where `mask`, itself such a sample, is True."""
+    some = z.ravel()[:: max(1, z.size // (4 * SAMPLE)) | 1]
+    return some if mask is None else some[mask]
 
 
 def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """a @ b in pieces too small for the threads of a BLAS, which on a busy machine wait longer than they work."""
-    out = np.empty((len(a), b.shape[1]))
+    out = np.empty((len(a), b.shape[1]), b.dtype)
     rows = max(1, 2**17 // (a.shape[1] * b.shape[1]))
     for first in range(0, len(a), rows):
-        np.matmul(a[first : first + rows], b, out=out[first : first + rows])
+        np.matmul(a[first : first + rows].astype(b.dtype, copy=False), b, out=out[first : first + rows])
     return out
 
 

@@ -12,6 +12,7 @@ import xarray as xr
 
 from ..core.history import step
 from .channel import each_image, on_images
+from .neighbours import only
 
 LOW, HIGH = 0.25, 0.666  # rms differences of neighbouring lines
 MAX_WIDTH = 4  # lines
@@ -34,58 +35,104 @@ def find_scars(
     Scars are rare. Where the thresholds find them on more than MOST of the image, as they do in an image of noise or of
     atoms, they are raised.
     """
-    z = (z - _middle(z)).astype(np.float32)  # to compare needs no more, and is twice as fast
-    apart = np.diff(z, axis=0)
-    apart = apart[np.isfinite(apart)]
-    usual = float(np.sqrt(np.mean(apart.astype(float) ** 2))) if apart.size else 0.0
+    single = np.full((len(z), z.shape[1] + 1), np.nan, np.float32)  # to compare needs no more, and is twice as fast
+    middle, size = _about(z)
+    np.multiply(z - middle, 1 / size, out=single[:, :-1], casting="same_kind")  # a lost column parts the lines
+    usual = _usual_step(single)
     for _ in range(STRICTER):
-        found = _scarred(z, low * usual, high * usual, max_width, min_length) if usual > 0 else np.zeros(z.shape, bool)
+        if not usual > 0:
+            break
+        found = _scarred(single, low * usual, high * usual, max_width, min_length)[:, :-1]
         if np.count_nonzero(found) <= MOST * z.size:
             return found
         usual *= 1.5
     return np.zeros(z.shape, bool)
 
 
+def _about(z: np.ndarray) -> tuple[float, float]:
+    """Middle of the heights, and the power of two that is next to their size."""
+    some = z.ravel()[:: max(1, z.size // 4096) | 1]
+    some = some[np.isfinite(some)]
+    if not some.size:
+        return 0.0, 1.0
+    middle = float(np.partition(some, some.size // 2)[some.size // 2])
+    return middle, 2.0 ** np.clip(np.frexp(np.abs(some - middle).max())[1], -1000, 1000)
+
+
+def _usual_step(z: np.ndarray) -> float:
+    """Root mean square of the differences of neighbouring lines."""
+    power = number = 0.0
+    for first in range(0, len(z) - 1, lines := _lines_at_once(z)):
+        apart = np.diff(z[first : first + lines + 1], axis=0)
+        known = np.isfinite(apart)
+        number += np.count_nonzero(known)
+        apart = only(apart, known)
+        power += float(np.einsum("yx,yx->y", apart, apart).sum(dtype=float))
+    return (power / number) ** 0.5 if number else 0.0
+
+
 def _scarred(z: np.ndarray, low: float, high: float, max_width: int, min_length: int) -> np.ndarray:
-    """Mask (y, x) of runs, by thresholds in the unit of z."""
+    """Mask (y, x) of runs, by thresholds in the unit of z, whose last column is NaN."""
     found = np.zeros(z.shape, bool)
-    for sign in (1, -1):
-        up = z if sign == 1 else -z
-        inner = up
-        for width in range(1, min(max_width, len(z) - 2) + 1):
-            if width > 1:
-                inner = np.minimum(inner[:-1], up[width - 1 :])  # least of `width` lines, at the first of them
-            beside = np.maximum(up[: -width - 1], up[width + 1 :])
-            runs = _runs(inner[1:-1] - beside, low, high, min_length)
-            for i in range(width):
-                found[1 + i : 1 + i + len(runs)] |= runs
+    for first in range(0, len(z), lines := _lines_at_once(z)):
+        some = slice(first, first + lines + max_width + 1)
+        _mark(found[some].ravel(), z[some].ravel(), z.shape[1], low, high, max_width, min_length)
     return found
 
 
-def _middle(z: np.ndarray) -> float:
-    known = z[np.isfinite(z)]
-    return float(np.median(known[:: max(1, known.size // 4096)])) if known.size else 0.0
+def _lines_at_once(z: np.ndarray) -> int:
+    """So few that the processor's nearest memory holds them."""
+    return max(16, 2**17 // z.shape[1])
 
 
-def _runs(excess: np.ndarray, low: float, high: float, min_length: int) -> np.ndarray:
-    """Runs along x above `low` that are long enough and somewhere above `high`."""
-    weak = excess > low
-    kept = np.zeros(weak.shape, bool)
-    lines = np.flatnonzero(np.count_nonzero(weak, axis=1) >= min_length)
-    if len(lines) == 0:
-        return kept
-    padded = np.zeros((len(lines), weak.shape[1] + 2), bool)  # no run goes on from one line to the next
-    padded[:, 1:-1] = weak[lines]
-    flat = padded.ravel()
-    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    start, end = edges[::2], edges[1::2]
-    long = end - start >= min_length
-    for first, last in zip(start[long], end[long], strict=True):
-        line, at = divmod(int(first) - 1, padded.shape[1])
-        run = slice(at, at + int(last - first))
-        if excess[lines[line], run].max() > high:
-            kept[lines[line], run] = True
-    return kept
+def _mark(
+    found: np.ndarray, z: np.ndarray, line: int, low: float, high: float, max_width: int, min_length: int
+) -> None:
+    """Set `found`, of pixels in a row like z, where a scar is; `line` pixels make a line and the last one is NaN.
+
+    A scar stands out from both lines beside it in each of its lines, so all that must be known is where pixels are by
+    more than `low` above, or below, those some lines further on.
+    """
+    above: list[np.ndarray] = []
+    below: list[np.ndarray] = []
+    for lag in range(1, min(max_width, len(z) // line - 2) + 1):
+        apart = z[lag * line :] - z[: -lag * line]
+        above.append(apart > np.float32(low))
+        below.append(apart < np.float32(-low))
+    for sign, rising, falling in ((1, above, below), (-1, below, above)):
+        for width, (up, down) in enumerate(zip(rising, falling, strict=True), start=1):
+            if width == 1:
+                begins, ends = up, down
+            else:  # every line of it stands out from the one before, and from the one behind
+                begins, ends = begins[:-line] & up, ends[line:] & down
+            runs = _runs(begins[:-line] & ends[line:], min_length)
+            if len(runs):
+                _take(found, z, runs, sign, width, line, high)
+
+
+def _runs(weak: np.ndarray, min_length: int) -> np.ndarray:
+    """First pixels and ends (n, 2) of what is True for at least `min_length` pixels (pixel,) on end."""
+    length = 1
+    while length < min_length:  # True where the next `length` pixels are
+        more = min(length, min_length - length)
+        weak = weak[:-more] & weak[more:]
+        length += more
+    if not weak.any():
+        return np.zeros((0, 2), int)
+    edges = np.flatnonzero(weak[1:] != weak[:-1]) + 1  # the last pixel is on none
+    first, end = (edges if not weak[0] else np.append(0, edges)).reshape(-1, 2).T
+    return np.stack([first, end + length - 1], axis=1)
+
+
+def _take(found: np.ndarray, z: np.ndarray, runs: np.ndarray, sign: int, width: int, line: int, high: float) -> None:
+    """Set `found` on those runs, told by the pixels before their first line, that stand out by `high` somewhere."""
+    lengths = runs[:, 1] - runs[:, 0]
+    starts = np.cumsum(lengths) - lengths
+    pixels = np.repeat(runs[:, 0] - starts, lengths) + np.arange(lengths.sum())
+    lines = sign * z[pixels + np.arange(width + 2)[:, None] * line]  # the one before, its own, the one behind
+    excess = lines[1:-1].min(axis=0) - np.maximum(lines[0], lines[-1])
+    tall = np.repeat(np.maximum.reduceat(excess, starts) > high, lengths)
+    found[pixels[tall] + np.arange(1, width + 1)[:, None] * line] = True
 
 
 def mend(z: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -93,7 +140,7 @@ def mend(z: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
     At the top and bottom edge, or beside a lost line, the one good neighbour is taken; without any, the pixel stays.
     """
-    row, column = np.nonzero(mask)
+    row, column = divmod(np.flatnonzero(mask), mask.shape[1])
     bad = mask | ~np.isfinite(z)
     above, below = row - 1, row + 1
     for _ in range(len(z)):

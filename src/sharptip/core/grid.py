@@ -16,6 +16,7 @@ from .lazy import Lazy
 from .names import UNITS, standard
 from .units import ARBITRARY, PIXEL, to_si
 
+INCOMPLETE = "incomplete"  # the attribute of a scan that says what of it was not in its file, which was cut off
 LARGEST = 2**31  # values in one channel; more than any image an instrument writes, less than fills a laptop
 
 
