@@ -34,9 +34,10 @@ def test_a_channel_that_is_no_height_has_no_unit(tmp_path: Path) -> None:
 def test_older_files(tmp_path: Path) -> None:
     made.old(tmp_path / "a.topostats")
     scan = sharptip.read(tmp_path / "a.topostats")
-    assert set(scan.data_vars) == {"height", "mask", "mask_below"}
+    assert set(scan.data_vars) == {"height", "mask", "mask_below", "mask_below_2"}
     np.testing.assert_array_equal(scan["mask"], made.mask())
-    assert scan["mask_below"].sum() == 0
+    np.testing.assert_array_equal(scan["mask_below"], made.mask())
+    np.testing.assert_array_equal(scan["mask_below_2"], ~made.mask())
 
 
 def test_a_file_without_an_image_is_refused(tmp_path: Path) -> None:

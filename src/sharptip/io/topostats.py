@@ -1,9 +1,9 @@
 """What TopoStats writes of a scan (`.topostats`): the heights it was given, those it levelled, and its masks of grains.
 
 Layout: TopoStats' own writer. HDF5: `image` and `image_original` in nm, rows from the top, `pixel_to_nm_scaling`; masks
-in `grain_masks/above` and `below`, since version 2.3 in `full_mask_tensor` (y, x, class) with the background first. It
-says no channel's name before version 2.4, where the settings hold it; heights are assumed as TopoStats assumes them.
-Its crops, traces and plots of grains stay in the file and are named.
+in `grain_masks/above` and `below`, later as tensors (y, x, class) with the background first, in the end as
+`full_mask_tensor`. The channel's name stands in the settings from version 2.4 on; before, all are heights, as TopoStats
+takes them. Its crops, traces and plots of grains stay in the file and are named.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ GENERIC = False
 _SCALE = "pixel_to_nm_scaling"
 _VERSIONS = ("topostats_version", "topostats_file_version")  # the second until 2.3
 _IMAGES = {"image": "height", "image_original": "height_original"}
-_MASKS = {"grain_masks/above": "mask", "grain_masks/below": "mask_below"}
-_TENSOR = "full_mask_tensor"
+_MASKS = {
+    "grain_masks/above": "mask", "grain_masks/below": "mask_below",
+    "grain_tensors/above": "mask", "grain_tensors/below": "mask_below", "full_mask_tensor": "mask",
+}  # fmt: skip
 
 
 def detect(head: bytes, path: Path) -> bool:
@@ -55,7 +57,7 @@ def read(path: Path) -> list[Grid]:
             raise ReadError(f"its image has shape {shape}; it is damaged")
         pixel = positive(file[_SCALE][()], _SCALE) * 1e-9
         channels += _masks(file)
-        used = {*_IMAGES, "grain_masks", _TENSOR, *facts}
+        used = {*_IMAGES, *(key.split("/")[0] for key in _MASKS), *facts}
         left = [key for key in file if key not in used and not any(fact.startswith(f"{key}/") for fact in facts)]
         attrs = {"left_out": ", ".join(left)} if left else {}
         axes = image_axes((shape[0], shape[1]), shape[0] * pixel, shape[1] * pixel)
@@ -84,9 +86,11 @@ def _array(dataset: Any) -> np.ndarray:
 
 
 def _masks(file: Any) -> list[Channel]:
-    """1 where a grain is, one mask for each direction of the threshold or each class that is not the background."""
-    found = {name: _array(file[key]) for key, name in _MASKS.items() if key in file}
-    if _TENSOR in file:
-        tensor = _array(file[_TENSOR])
-        found |= {"mask" if k == 1 else f"mask_{k}": tensor[..., k] for k in range(1, tensor.shape[-1])}
+    """1 where a grain is: a mask for each direction of the threshold, and for each class that is not the background."""
+    found: dict[str, np.ndarray] = {}
+    for key, name in _MASKS.items():
+        if key in file:
+            values = _array(file[key])
+            classes = [values] if values.ndim == 2 else [values[..., k] for k in range(1, values.shape[-1])]
+            found |= {name if k == 0 else f"{name}_{k + 1}": one for k, one in enumerate(classes)}
     return [Channel(name, (values > 0).astype(np.float32), "1", name) for name, values in found.items()]

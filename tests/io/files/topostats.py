@@ -39,7 +39,7 @@ def old(path: Path) -> None:
     with h5py.File(path, "w") as file:
         file["image"], file["pixel_to_nm_scaling"], file["topostats_file_version"] = heights(0), PIXEL, 0.1
         file["grain_masks/above"] = mask() * 4
-        file["grain_masks/below"] = np.zeros((NY, NX), int)
+        file["grain_masks/below"] = np.stack([~mask(), mask(), ~mask()], axis=-1)
 
 
 EXAMPLES = {"topostats": (".topostats", topostats), "topostats_old": (".topostats", old)}
