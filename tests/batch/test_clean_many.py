@@ -98,6 +98,14 @@ def test_what_was_done_is_told_in_numbers(scans, tmp_path):
     assert row["scars"] == "0"
 
 
+def test_results_among_the_raw_scans_are_not_cleaned_again_and_that_is_told(scans, tmp_path):
+    cleaned(scans, scans / "first")
+    said = []
+    outcome = cleaned(scans, tmp_path / "out", said)
+    assert [r["name"] for r in outcome.records] == ["a.gwy", "b.gwy", "deep/c.gwy"]
+    assert said == ["passed over first: it holds the results of an earlier run, not raw scans"]
+
+
 def test_scars_are_counted_where_they_are(tmp_path):
     (tmp_path / "in").mkdir()
     z = np.random.default_rng(0).normal(0, 1e-10, (40, 60))

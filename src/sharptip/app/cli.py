@@ -239,7 +239,11 @@ def clean(
         Path, typer.Option("--out", "-o", help="A folder for the cleaned scans; for one file also its name.")
     ],
     steps: Annotated[
-        str | None, typer.Option(help="Steps in order, or the name of a chain; auto, if left out.")
+        str | None,
+        typer.Option(
+            help="Steps and chains in order, with options where they are to differ: "
+            "spikes,rows:method=matching,polynomial:degree=3; auto, if left out."
+        ),
     ] = None,
     channel: Annotated[str, typer.Option("--channel", help="What is cleaned; 'all': every image channel.")] = "height",
     size: SizeOption = None,

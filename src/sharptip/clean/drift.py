@@ -90,7 +90,8 @@ def drift_of(film: np.ndarray | Sequence[np.ndarray], left_out: np.ndarray | Non
     """Position (2, time) in pixels, y and x, of the sample in each frame of a film (time, y, x); zero in the first.
 
     film: an array, or anything that has a length and gives frames by their number. Frames in `left_out` (time,), True,
-    and frames that resemble no other stay where the one before was. Each frame is compared with the last good one.
+    empty ones, and frames that resemble no other stay where the one before was. Each frame is compared with the last
+    good one.
     """
     out = np.zeros((2, len(film)))
     skipped = np.zeros(len(film), bool) if left_out is None else np.asarray(left_out, bool)
@@ -99,7 +100,8 @@ def drift_of(film: np.ndarray | Sequence[np.ndarray], left_out: np.ndarray | Non
         frame = film[i]
         if i:
             out[:, i] = out[:, i - 1]
-        if skipped[i] or not np.isfinite(frame).any():
+        known = frame[np.isfinite(frame)]
+        if skipped[i] or not known.size or known.min() == known.max():
             continue
         fresh = spectrum(frame)
         if seen is not None:
@@ -117,21 +119,15 @@ def moved(image: np.ndarray, dy: float, dx: float) -> np.ndarray:
     for axis, shift in ((0, dy), (1, dx)):
         whole = int(np.floor(shift))
         part = shift - whole
-        near = _rolled(out, whole, axis)
-        out = near if part == 0 else (1 - part) * near + part * _rolled(out, whole + 1, axis)
-    return out
-
-
-def _rolled(z: np.ndarray, n: int, axis: int) -> np.ndarray:
-    out = np.full_like(z, np.nan)
-    size = z.shape[axis]
-    if abs(n) >= size:
-        return out
-    to, start = slice(max(n, 0), size + min(n, 0)), slice(max(-n, 0), size - max(n, 0))
-    index: list[slice] = [slice(None)] * z.ndim
-    source = index.copy()
-    index[axis], source[axis] = to, start
-    out[tuple(index)] = z[tuple(source)]
+        start, size = np.moveaxis(out, axis, 0), out.shape[axis]
+        to = np.full_like(out, np.nan)
+        first, end = max(whole + (part > 0), 0), min(size + whole, size)
+        if first < end:
+            values = start[first - whole : end - whole]
+            if part > 0:
+                values = (1 - part) * values + part * start[first - whole - 1 : end - whole - 1]
+            np.moveaxis(to, axis, 0)[first:end] = values
+        out = to
     return out
 
 
