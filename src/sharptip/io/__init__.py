@@ -34,6 +34,7 @@ _LONGEST_NAME = 256  # letters of a channel's name or unit
 HEAD = 65536  # bytes of a file that `detect` sees
 LARGEST_FILE = 2**30  # bytes that are read at once; no image comes near, and a blown-up file must not fill the memory
 RANGED = 2**26  # bytes of a film or map that `describe` reads for the least and greatest value
+RANGED_PARTS = 4096  # and how many parts: each curve of a map is a file of its own within an archive
 Path_ = str | os.PathLike[str]
 
 
@@ -255,7 +256,7 @@ def _range(data: np.ndarray | Lazy) -> dict[str, float | None]:
     None as well for a film or a map too large to be read just to be looked at.
     """
     if isinstance(data, Lazy):
-        if data.nbytes > RANGED:
+        if data.nbytes > RANGED or data.parts > RANGED_PARTS:
             return {"min": None, "max": None}
         parts = [r for r in map(_range, data.blocks()) if r["min"] is not None]
         if not parts:
