@@ -111,10 +111,10 @@ class _Lines:
 
     def settled(self) -> tuple[np.ndarray, np.ndarray, float]:
         """Coefficients (y, power of x) of the background on every line, offsets (y,), and the substrate's spread."""
-        residual = self.rest
+        residual, along, offsets = self.rest, np.zeros_like(self.along), np.zeros(len(self.rest))
         terraces: list[np.ndarray] = []
-        for turn in range(ROUNDS):
-            if turn:
+        for _ in range(ROUNDS):
+            if terraces:
                 residual = self.rest - (self.level(along) + offsets[:, None]).astype(np.float32)
             found = substrate_of(_sample(residual, _sample(self.flat)), self.noise)
             before, terraces = terraces, _assigned(residual, found, self.flat)

@@ -8,7 +8,6 @@ that. Pairs further apart say the same more precisely, once those at hand have s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from scipy.linalg.lapack import dpbsv
@@ -120,11 +119,11 @@ def _slopes(
     some = z[: rows * high].reshape(rows, high, -1)[:, :: max(1, high // 16)]
     rise = (some[..., ahead] - some[..., behind])[..., : columns * wide]
     blocks = rise.reshape(rows, -1, columns, wide).transpose(0, 2, 1, 3).reshape(rows * columns, -1)
-    design = np.zeros((rows, columns, len(terms)))
+    slope = np.zeros((rows, columns, len(terms)))  # of every term, mean over a block
     for k, (i, j) in enumerate(terms):
         climb = (x[ahead] ** j - x[behind] ** j)[: columns * wide].reshape(columns, wide).mean(axis=1)
-        design[..., k] = (y[: rows * high] ** i).reshape(rows, high).mean(axis=1)[:, None] * climb
-    design = design.reshape(rows * columns, -1)
+        slope[..., k] = (y[: rows * high] ** i).reshape(rows, high).mean(axis=1)[:, None] * climb
+    design = slope.reshape(rows * columns, -1)
     first = not before.certainty.any()
     c = _robust(design, median(blocks[:, :FINEST]), np.ones(len(blocks))) if first else before.coefficients
     for _ in range(NARROWER if first else 1):
