@@ -827,7 +827,8 @@ def _told(file: Path, found: dict[str, Any]) -> str:
         lines.append(f"  {scan['name'] or 'scan'}: {shape}; {size}")
         for v in scan["variables"]:
             if v["min"] is None:
-                lines.append(f"    {v['name']:<20} no finite value")
+                why = f"in {v['units']}, too large to be looked through" if v.get("unread") else "no finite value"
+                lines.append(f"    {v['name']:<20} {why}")
                 continue
             factor, unit = shown(max(abs(v["min"]), abs(v["max"])), v["units"])
             lines.append(f"    {v['name']:<20} {v['min'] * factor:.4g} to {v['max'] * factor:.4g} {unit}".rstrip())

@@ -253,11 +253,11 @@ def _described(grid: Grid) -> dict[str, Any]:
 def _range(data: np.ndarray | Lazy) -> dict[str, float | None]:
     """Least and greatest finite value, None where there is none (complex numbers: of their magnitude).
 
-    None as well for a film or a map too large to be read just to be looked at.
+    None as well, and said to be `unread`, for a film or a map too large to be read just to be looked at.
     """
     if isinstance(data, Lazy):
         if data.nbytes > RANGED or data.parts > RANGED_PARTS:
-            return {"min": None, "max": None}
+            return {"min": None, "max": None, "unread": True}
         parts = [r for r in map(_range, data.blocks()) if r["min"] is not None]
         if not parts:
             return {"min": None, "max": None}
