@@ -908,7 +908,7 @@ def _told(file: Path, found: dict[str, Any]) -> str:
         lines += [f"    ! {said}" for said in _warned(scan)]
         for v in scan["variables"]:
             if v["min"] is None:
-                said = "no finite value" if v["missing"] else f"in {v['units']}; too large to be looked through"
+                said = "no finite value" if v["missing"] else f"in {v['units']}, too large to be looked through"
                 lines.append(f"    {v['name']:<20} {said}")
                 continue
             factor, unit = shown(max(abs(v["min"]), abs(v["max"])), v["units"])
