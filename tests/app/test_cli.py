@@ -253,8 +253,26 @@ def test_info_names_marked_frames_and_what_was_cut_off(tmp_path):
     assert "! junk: frames 0–1 (it is empty); doubtful: frame 3 (½" in sharptip("info", tmp_path / "a.zarr").stdout
     assert json.loads(sharptip("info", tmp_path / "a.zarr", "--json").stdout)["scans"][0]["marks"][2]["frame"] == 3
     asd(tmp_path / "a.asd")
-    (tmp_path / "a.asd").write_bytes((tmp_path / "a.asd").read_bytes()[:-400])
+    (tmp_path / "a.asd").write_bytes((tmp_path / "a.asd").read_bytes()[:-350])
     said = sharptip("info", tmp_path / "a.asd").stdout
     assert "! the file was cut off: 2 of 3 frames of TP" in said
     assert "% missing" in said
     assert "was cut off" in sharptip("convert", tmp_path / "a.asd", tmp_path / "b.nc").stderr
+
+
+def test_info_of_a_folder_names_the_broken(tmp_path, gwy):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "short.asd").write_bytes(b"\1\0\0\0")
+    (tmp_path / "half.gwy").write_bytes(gwy.read_bytes()[:300])
+    said = sharptip("info", tmp_path, code=1).stdout.splitlines()
+    assert said[1].split()[:3] == ["a.gwy", "gwy", "1"]
+    assert "20 y × 30 x" in said[1]
+    assert any(line.startswith("! deep/short.asd: ") and "named like asd, but its 4 bytes" in line for line in said)
+    assert any(line.startswith("! half.gwy: ") for line in said)
+    assert said[-1] == "1 of 3 files can be read"
+    lines = [json.loads(line) for line in sharptip("info", tmp_path, "--json", code=1).stdout.splitlines()]
+    assert {Path(line["file"]).name: "error" in line for line in lines} == {
+        "a.gwy": False,
+        "half.gwy": True,
+        "short.asd": True,
+    }

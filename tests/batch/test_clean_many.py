@@ -515,3 +515,44 @@ def test_the_summary_in_a_browser(tmp_path, browser):
     text = tab.locator("main").inner_text()
     assert "the file is empty" in text
     assert "says no physical size" in text
+
+
+def test_a_file_that_hangs_is_listed_and_stops_nothing(scans, tmp_path):
+    from sharptip.batch.workers import Late
+
+    class Slow(Alone):
+        def run(self, jobs, do):
+            yield from ((job, Late(90.0) if job.file.name == "b.gwy" else do(job)) for job in jobs)
+
+    outcome = clean_many([scans], tmp_path / "out", Order(STEPS), by=Slow(), pictures=0)
+    (left,) = outcome.left
+    assert left["reason"] == "took longer than 1.5 minutes, after which it was given up (--limit)"
+    assert table(tmp_path / "out")[1]["seconds"] == "90"
+
+
+def test_a_line_is_no_image(tmp_path):
+    (tmp_path / "in").mkdir()
+    io.write(scan_of(tilted(0, (1, 30)), 1e-9), tmp_path / "in" / "line.zarr")
+    (left,) = cleaned(tmp_path / "in", tmp_path / "out").left
+    assert left["reason"] == "is a line of 30 pixels; only images are cleaned"
+
+
+def test_a_film_shows_a_frame_without_a_mark_and_its_marks_are_in_the_table(tmp_path):
+    from tests.io.files.asd import asd_film
+
+    (tmp_path / "in").mkdir()
+    asd_film(tmp_path / "in" / "a.asd", 9, 32)
+    data = bytearray((tmp_path / "in" / "a.asd").read_bytes())
+    frame = 32 + 2 * 32 * 32
+    data[-9 * frame + 32 : -8 * frame] = bytes(2 * 32 * 32)  # the first frame is empty
+    (tmp_path / "in" / "a.asd").write_bytes(data[: -frame // 2])
+    outcome = clean_many([tmp_path / "in"], tmp_path / "out", Order("auto"), by=Alone(), pictures=1)
+    assert "1 of them cut off" in outcome.told()
+    row = table(tmp_path / "out")[0]
+    assert row["status"] == "cleaned"
+    assert "cut off" in row["incomplete"]
+    assert row["junk_frames"] == "2"
+    assert row["marked_frames"].startswith("junk: frames 0 (it is empty: 1 height in 1024 pixels), 8 (5")
+    page = (tmp_path / "out" / "summary.html").read_text()
+    assert "a.asd · height · frame 4" in page or "a.asd · height · frame 5" in page
+    assert "it is empty: 1 height in 1024 pixels" in page

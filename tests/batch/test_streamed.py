@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ from benchmarks.junk import film as simulated
 from sharptip import io
 from sharptip.batch import streamed
 from sharptip.batch.clean_file import Job, Order, clean_file, clean_one
+from sharptip.clean import run
 from sharptip.core.scan import scan_of
 from sharptip.io import store
 
@@ -105,7 +104,6 @@ def test_a_gigabyte_is_cleaned_within_less_memory_than_it_has(tmp_path: Path) ->
         "clean_one(Path(sys.argv[1]), Path(sys.argv[2]), Order('plane,rows'))\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
     )
-    begun = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", code, tmp_path / "a.asd", tmp_path / "b.zarr"], capture_output=True, text=True
     )
@@ -113,5 +111,5 @@ def test_a_gigabyte_is_cleaned_within_less_memory_than_it_has(tmp_path: Path) ->
     assert int(done.stdout) < 700 * 1024, done.stdout
     scan = io.read(tmp_path / "b.zarr")
     assert scan.sizes["time"] == 2000
-    assert abs(float(np.median(scan["height"][1999]))) < 1e-9
-    print(f"{done.stdout.strip()} kB, {time.perf_counter() - begun:.0f} s, {resource.RUSAGE_CHILDREN}")
+    alone = run(io.read(tmp_path / "a.asd").isel(time=[1999]).load(), "plane,rows")
+    np.testing.assert_array_equal(scan["height"].isel(time=1999), alone["height"][0])

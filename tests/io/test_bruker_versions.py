@@ -93,6 +93,17 @@ def test_channels_of_a_second_pass_and_without_a_soft_scale(image: Path) -> None
     np.testing.assert_allclose(scan["potential"], images.bruker_counts()[2] * (20 / 65536), rtol=1e-14)
 
 
+def test_the_second_pass_is_no_way_back_of_the_first(image: Path) -> None:
+    """An image of the interleaved pass has the name of one of the main pass, and may go the other way."""
+    path = changed(image, ("\\Line Direction: Retrace", "\\Scan Line: Interleave\r\n\\Line Direction: Retrace"))
+    scan = sharptip.read(path)
+    first, second = images.bruker_counts()[:2] * NM * 1e-9
+    np.testing.assert_allclose(scan["height"], first, rtol=1e-14)
+    np.testing.assert_allclose(scan["height_2"], second, rtol=1e-14)
+    assert scan["height_2"].attrs["scan_line"] == "Interleave"
+    assert "scan_line" not in scan["height"].attrs
+
+
 def test_a_channel_without_pixels_does_not_cost_the_others(image: Path) -> None:
     data = image.read_bytes()
     at = data.rindex(b"\\Samps/line:")

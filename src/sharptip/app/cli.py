@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import sys
 import warnings
 from collections import Counter
@@ -92,12 +93,52 @@ def _root(
 
 
 @app.command()
-def info(file: File, as_json: Json = False, size: SizeOption = None) -> None:
-    """What is in a file: format, channels with units and ranges, pixel size, size."""
+def info(
+    file: Annotated[Path, typer.Argument(help="A file as the instrument wrote it, or a folder of them.")],
+    as_json: Json = False,
+    size: SizeOption = None,
+) -> None:
+    """What is in a file: format, channels with units and ranges, pixel size, size. Of a folder: a line for each file.
+
+    What is cut off, could not be read or shows nothing is said; files of a folder that are broken are named in the end.
+    """
     from .. import io
 
+    if file.is_dir() and not (file / "zarr.json").is_file():
+        _info_of_folder(file, as_json)
+        return
     found = io.describe(file, size="unknown" if size is None else _size(size))
     typer.echo(json.dumps(found, ensure_ascii=False) if as_json else _told(file, found))
+
+
+def _info_of_folder(folder: Path, as_json: bool) -> None:
+    from .. import io
+    from ..batch.sources import find
+
+    sources = find([folder])
+    broken = [(str(path), why) for path, why in sources.closed]
+    if not as_json:
+        typer.echo(f"{'file':<40} {'format':<16} {'scans':>5}  {'axes':<34} {'size':<20} channels")
+    for path in sources.files:
+        try:
+            found = io.describe(path, ranges=False)
+        except SharptipError as error:
+            broken.append((sources.name(path), _without_name(error, path)))
+            continue
+        if as_json:
+            typer.echo(json.dumps({"file": str(path), **found}, ensure_ascii=False))
+        else:
+            typer.echo(_line_told(sources.name(path), found))
+    for name, why in broken:
+        if as_json:
+            typer.echo(json.dumps({"file": str(folder / name), "error": why}, ensure_ascii=False))
+        else:
+            typer.echo(f"! {name}: {why}")
+    n = len(sources.files) + len(sources.closed)
+    if not as_json:
+        typer.echo(f"{n - len(broken)} of {n} files can be read")
+    if broken:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -214,6 +255,9 @@ def clean(
     cluster: Annotated[
         str | None, typer.Option(help="tcp://HOST:8786 of a dask scheduler whose workers do it instead.")
     ] = None,
+    limit: Annotated[
+        float | None, typer.Option(min=0.001, help="Minutes for one file, after which it is given up and listed.")
+    ] = None,
     pictures: Annotated[int, typer.Option(min=0, help="Scans that the summary shows before and after.")] = 24,
 ) -> None:
     """Level, align lines and mend scars, of one scan or of thousands; the same command goes on after a stop.
@@ -228,6 +272,8 @@ def clean(
         raise typer.BadParameter("--learned replaces the steps; leave one of the two out", param_hint="--learned")
     if workers and cluster:
         raise typer.BadParameter("the cluster has its own workers; leave one of the two out", param_hint="--workers")
+    if limit and cluster:
+        raise typer.BadParameter("a cluster cannot end a worker; leave one of the two out", param_hint="--limit")
     suffix = f".{suffix.lstrip(chr(46)).lower()}"
     if suffix not in io.WRITTEN:
         known = " or ".join(io.WRITTEN)
@@ -240,6 +286,8 @@ def clean(
     order = Order(chosen, channel, _size(size), unit)
     single = len(sources) == 1 and (not sources[0].is_dir() or (sources[0] / "zarr.json").is_file())
     if single and out.suffix and (out.suffix in io.WRITTEN or not out.is_dir()):
+        if limit:
+            raise typer.BadParameter("it is for several files, which go into a folder", param_hint="--limit")
         told = clean_one(sources[0], out, order, overwrite)
         typer.echo("\n".join([f"{out}", *told]))
         return
@@ -248,7 +296,8 @@ def clean(
     with Pace("cleaning") as pace:
         try:
             done = clean_many(
-                sources, out, order, suffix=suffix, overwrite=overwrite, by=By(workers, cluster), pictures=pictures,
+                sources, out, order, suffix=suffix, overwrite=overwrite, by=By(workers, cluster, limit and 60 * limit),
+                pictures=pictures,
                 progress=pace.to, say=pace.say,
             )  # fmt: skip
         except KeyboardInterrupt:
@@ -845,6 +894,23 @@ def _told(file: Path, found: dict[str, Any]) -> str:
             told = f"    {v['name']:<20} {v['min'] * factor:.4g} to {v['max'] * factor:.4g} {unit}".rstrip()
             lines.append(told + (f"; {v['missing']:.1%} missing" if v["missing"] and "y" in scan["dims"] else ""))
     return "\n".join(lines)
+
+
+def _without_name(error: SharptipError, path: Path) -> str:
+    """An error without the file's name, which stands beside it, and without the list of what could have been."""
+    return re.sub(rf"^{re.escape(str(path))}( \(\w+\))?: ", "", str(error)).partition(". Known: ")[0]
+
+
+def _line_told(name: str, found: dict[str, Any]) -> str:
+    """`info` of one file among many: its first scan, and what is not as it should be."""
+    from ..core.units import say
+
+    scan = found["scans"][0]
+    shape = " × ".join(f"{n} {d}" for d, n in zip(scan["dims"], scan["shape"], strict=True))
+    size = " × ".join(say(length, "m", 3) for length in scan["size_m"]) if scan["size_m"] else ""
+    channels = ", ".join(dict.fromkeys(v["name"] for s in found["scans"] for v in s["variables"]))
+    line = f"{name:<40} {found['format']:<16} {len(found['scans']):>5}  {shape:<34} {size:<20} {channels}"
+    return "\n".join([line, *(f"  ! {said}" for s in found["scans"] for said in _warned(s))])
 
 
 def _warned(scan: dict[str, Any]) -> list[str]:

@@ -24,6 +24,7 @@ from ..clean import fitting, name_of, named, step_of
 from ..core.errors import ChannelError, ScaleError, ScanError, SharptipError, WriteError
 from ..core.history import steps as history
 from ..core.marks import marks, told
+from ..core.scan import label
 from ..io.layout import Size
 from . import changes, streamed
 from .journal import Record
@@ -36,6 +37,7 @@ if TYPE_CHECKING:  # torch is for those who ask for a model
 ALL = "all"  # instead of a channel's name: every image channel
 LEARNED = "learned"  # instead of steps: a model
 KEEPS_ALL = (".zarr", ".nc", ".gwy")  # formats for every channel; into others goes the one that was cleaned
+FEWEST = 2  # lines, and columns, of an image: levelling takes all there is off a single line
 _MARKS = ("mask", "disagree")  # images that say where something is
 _ACROSS = {"y", "x", "direction", "time", "z"}  # axes of images; with another one a channel is made of spectra
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # no other file can be written either
@@ -132,7 +134,8 @@ def clean_file(order: Order, job: Job) -> Record:
 def cleaned_scans(file: Path, order: Order, folder: Path) -> tuple[list[xr.Dataset], list[Row]]:
     """Every scan of a file, cleaned where it has the channel, and for each channel a row of numbers.
 
-    A row is known once its scan is written. A large film is cleaned while it is written, for which `folder` may take some of it.
+    A row is known once its scan is written. A large film is cleaned while it is written, for which `folder` may take
+    some of it.
 
     A scan without it stays as it is beside the others. Raises ChannelError where no scan has it, ReadError, ScanError.
     """
@@ -143,6 +146,8 @@ def cleaned_scans(file: Path, order: Order, folder: Path) -> tuple[list[xr.Datas
     out: list[xr.Dataset] = []
     rows: list[Row] = []
     for number, (scan, channels) in enumerate(zip(scans, chosen, strict=True)):
+        if not channels and _channels(scan, order.channel, lines=True):
+            warnings.warn(f"{label(scan)} is a single line of pixels and stays as it is", stacklevel=2)
         cleaned, told = _cleaned(scan, channels, order.steps, folder / f"film {number}") if channels else (scan, [])
         out.append(cleaned)
         rows += told
@@ -170,10 +175,12 @@ def read(file: Path, order: Order) -> list[xr.Dataset]:
         return io.scans(file, size=order.size, **about)
 
 
-def _channels(scan: xr.Dataset, wanted: str) -> list[str]:
+def _channels(scan: xr.Dataset, wanted: str, lines: bool = False) -> list[str]:
+    """The image channels that are meant; with `lines` also images that are a single line."""
     names = [
         str(name) for name, v in scan.data_vars.items()
         if {"y", "x"} <= set(v.dims) <= _ACROSS and v.dtype.kind in "fiu" and name not in _MARKS
+        and (lines or min(scan.sizes["y"], scan.sizes["x"]) >= FEWEST)
     ]  # fmt: skip
     return names if wanted == ALL else [name for name in names if name == wanted]
 
@@ -183,6 +190,9 @@ def _missing(scans: list[xr.Dataset], wanted: str) -> str:
     images = list(dict.fromkeys(name for scan in scans for name in _channels(scan, ALL)))
     if images:
         return f"has no image channel {wanted!r}; it has {', '.join(images)}"
+    for scan in scans:
+        if _channels(scan, wanted, lines=True):
+            return f"is a line of {max(scan.sizes['y'], scan.sizes['x'])} pixels; only images are cleaned"
     dims = {str(d) for scan in scans for v in scan.data_vars.values() for d in v.dims}
     if "curve" in dims:
         n = sum(scan.sizes.get("curve", 0) for scan in scans)

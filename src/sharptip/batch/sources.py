@@ -30,17 +30,17 @@ class Sources:
         return os.path.relpath(file, self.base)
 
 
-def find(given: Sequence[Path], out: Path) -> Sources:
+def find(given: Sequence[Path], out: Path | None = None) -> Sources:
     """Every file that was named or lies in a folder that was named; hidden ones and what is in `out` are passed over.
 
     So are folders with the results of an earlier run, unless they are named themselves. Raises ReadError where there
     is no file, WriteError where `out` is the very folder of the scans.
     """
     named = list(dict.fromkeys(_absolute(path) for path in given))
-    out = _absolute(out)
+    out = None if out is None else _absolute(out)
     alone = len(named) == 1 and _is_folder(named[0])
     base = named[0] if alone else Path(os.path.commonpath([path.parent for path in named]))
-    if out.resolve() == base.resolve():
+    if out is not None and out.resolve() == base.resolve():
         raise WriteError(f"{out}: is the folder of the raw scans, which stays as it is; choose another --out")
     walk = _Walk(out)
     found: dict[Path, None] = {}
@@ -63,10 +63,10 @@ def _is_folder(path: Path) -> bool:
 class _Walk:
     """Through folders, each one once: links to folders are followed where nothing else has led there."""
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path | None) -> None:
         self.closed: list[tuple[Path, str]] = []  # folders that cannot be listed, and why
         self.results: list[Path] = []  # folders that a run of ours has written
-        self._seen = {str(out.resolve())}
+        self._seen = set() if out is None else {str(out.resolve())}
 
     def below(self, folder: Path) -> Iterator[Path]:
         """Files and zarr stores, sorted folder by folder; those behind links come last."""

@@ -8,7 +8,7 @@ by linear interpolation; what a frame does not show is NaN.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import xarray as xr
@@ -30,37 +30,47 @@ def shift_between(one: np.ndarray, other: np.ndarray) -> tuple[float, float, flo
 
     NaN pixels count as the mean. Shifts up to half the image are found.
     """
-    return shift_of(spectrum(one), spectrum(other), (one.shape[0], one.shape[1]))
+    return shift_of(spectrum(one), spectrum(other), one.shape[1])
 
 
-def spectrum(image: np.ndarray) -> np.ndarray:
-    """What `shift_of` compares: the Fourier transform of an image (y, x) under a window; NaN pixels are the mean."""
-    return fft.rfft2(_windowed(image.astype(np.float32)))
+def spectrum(z: np.ndarray) -> np.ndarray:
+    """Half of the Fourier transform of an image z (y, x), the mean taken off and the edges faded out."""
+    z = z.astype(np.float32)
+    good = np.isfinite(z)
+    if good.all():
+        return fft.rfft2((z - z.mean()) * _window(*z.shape))
+    middle = z[good].mean() if good.any() else 0.0
+    return fft.rfft2(np.where(good, z - middle, np.float32(0)) * _window(*z.shape))
 
 
-def shift_of(one: np.ndarray, other: np.ndarray, shape: tuple[int, int]) -> tuple[float, float, float]:
-    """`shift_between` of two images of `shape`, from their spectra."""
+def shift_of(one: np.ndarray, other: np.ndarray, nx: int) -> tuple[float, float, float]:
+    """`shift_between` from the spectra of two images with lines of `nx` pixels."""
     cross = other * np.conj(one)
     size = np.abs(cross)
     if not size.max() > 0:
         return 0.0, 0.0, 0.0
-    ny, nx = shape
-    blur = np.exp(-2 * (np.pi * PEAK) ** 2 * (fft.fftfreq(ny)[:, None] ** 2 + fft.rfftfreq(nx) ** 2))
-    peak = fft.irfft2(cross / (size + 1e-3 * size.mean()) * blur, s=shape)
+    ny = len(one)
+    blur, highest = _blur(ny, nx)
+    peak = fft.irfft2(cross * (blur / (size + 1e-3 * size.mean())), s=(ny, nx))
     y, x = divmod(int(np.argmax(peak)), nx)
     dy, dx = _vertex(peak[_around(y, ny), x]), _vertex(peak[y, _around(x, nx)])
-    likeness = float(peak[y, x]) / (float(blur.sum()) * 2 / (ny * nx))
     return (
         float((y + dy + ny / 2) % ny - ny / 2),
         float((x + dx + nx / 2) % nx - nx / 2),
-        min(max(likeness, 0.0), 1.0),
+        min(max(float(peak[y, x]) / highest, 0.0), 1.0),
     )
 
 
-def _windowed(z: np.ndarray) -> np.ndarray:
-    middle = np.nanmean(z) if np.isfinite(z).any() else 0.0
-    window = (np.hanning(z.shape[0] + 2)[1:-1, None] * np.hanning(z.shape[1] + 2)[None, 1:-1]).astype(np.float32)
-    return np.where(np.isfinite(z), z - middle, 0.0) * window
+@lru_cache(maxsize=4)
+def _window(ny: int, nx: int) -> np.ndarray:
+    return (np.hanning(ny + 2)[1:-1, None] * np.hanning(nx + 2)[None, 1:-1]).astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def _blur(ny: int, nx: int) -> tuple[np.ndarray, float]:
+    """What makes a Gaussian of a peak, in the spectrum, and the height of the peak of two images that are the same."""
+    blur = np.exp(-2 * (np.pi * PEAK) ** 2 * (fft.fftfreq(ny)[:, None] ** 2 + fft.rfftfreq(nx) ** 2))
+    return blur.astype(np.float32), float(blur.sum()) * 2 / (ny * nx)
 
 
 def _around(k: int, n: int) -> np.ndarray:
@@ -80,25 +90,26 @@ def drift_of(film: np.ndarray | Sequence[np.ndarray], left_out: np.ndarray | Non
     """Position (2, time) in pixels, y and x, of the sample in each frame of a film (time, y, x); zero in the first.
 
     film: an array, or anything that has a length and gives frames by their number. Frames in `left_out` (time,), True,
-    and frames that resemble no other stay where the one before was. Each frame is compared with the last good one.
+    empty ones, and frames that resemble no other stay where the one before was. Each frame is compared with the last
+    good one.
     """
     out = np.zeros((2, len(film)))
     skipped = np.zeros(len(film), bool) if left_out is None else np.asarray(left_out, bool)
-    last: int | None = None
-    known: np.ndarray | None = None  # the spectrum of the last good frame
+    last, seen = 0, None  # the last good frame, and its spectrum
     for i in range(len(film)):
         frame = film[i]
         if i:
             out[:, i] = out[:, i - 1]
-        if skipped[i] or not np.isfinite(frame).any():
+        known = frame[np.isfinite(frame)]
+        if skipped[i] or not known.size or known.min() == known.max():
             continue
-        found = spectrum(frame)
-        if last is not None and known is not None:
-            dy, dx, likeness = shift_of(known, found, (frame.shape[0], frame.shape[1]))
+        fresh = spectrum(frame)
+        if seen is not None:
+            dy, dx, likeness = shift_of(seen, fresh, frame.shape[1])
             if likeness < CHANCE / np.sqrt(frame.size):
                 continue
             out[:, i] = out[:, last] + (dy, dx)
-        last, known = i, found
+        last, seen = i, fresh
     return out
 
 
@@ -108,21 +119,15 @@ def moved(image: np.ndarray, dy: float, dx: float) -> np.ndarray:
     for axis, shift in ((0, dy), (1, dx)):
         whole = int(np.floor(shift))
         part = shift - whole
-        near = _rolled(out, whole, axis)
-        out = near if part == 0 else (1 - part) * near + part * _rolled(out, whole + 1, axis)
-    return out
-
-
-def _rolled(z: np.ndarray, n: int, axis: int) -> np.ndarray:
-    out = np.full_like(z, np.nan)
-    size = z.shape[axis]
-    if abs(n) >= size:
-        return out
-    to, start = slice(max(n, 0), size + min(n, 0)), slice(max(-n, 0), size - max(n, 0))
-    index: list[slice] = [slice(None)] * z.ndim
-    source = index.copy()
-    index[axis], source[axis] = to, start
-    out[tuple(index)] = z[tuple(source)]
+        start, size = np.moveaxis(out, axis, 0), out.shape[axis]
+        to = np.full_like(out, np.nan)
+        first, end = max(whole + (part > 0), 0), min(size + whole, size)
+        if first < end:
+            values = start[first - whole : end - whole]
+            if part > 0:
+                values = (1 - part) * values + part * start[first - whole - 1 : end - whole - 1]
+            np.moveaxis(to, axis, 0)[first:end] = values
+        out = to
     return out
 
 

@@ -120,9 +120,8 @@ def _runs(weak: np.ndarray, min_length: int) -> np.ndarray:
     if not weak.any():
         return np.zeros((0, 2), int)
     edges = np.flatnonzero(weak[1:] != weak[:-1]) + 1  # the last pixel is on none
-    edges = (edges if not weak[0] else np.append(0, edges)).reshape(-1, 2)
-    edges[:, 1] += length - 1
-    return edges
+    first, end = (edges if not weak[0] else np.append(0, edges)).reshape(-1, 2).T
+    return np.stack([first, end + length - 1], axis=1)
 
 
 def _take(found: np.ndarray, z: np.ndarray, runs: np.ndarray, sign: int, width: int, line: int, high: float) -> None:

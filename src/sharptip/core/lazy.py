@@ -69,6 +69,11 @@ class Lazy:
         whole = self[:]
         return whole if dtype is None else whole.astype(dtype, copy=False)
 
+    def part(self, i: int) -> Lazy:
+        """Part `i` along the first of several leading axes, such as a frame of a film that is read line by line."""
+        first = i * math.prod(self.shape[1 : self.lead])
+        return Lazy(self.shape[1:], self.dtype, partial(_shifted, self.load, first), self.lead - 1)
+
     def scaled(self, factor: float) -> Lazy:
         """The same numbers times `factor`, as float64 unless they are floats already."""
         if factor == 1.0 and np.issubdtype(self.dtype, np.floating):
@@ -82,6 +87,10 @@ class Lazy:
         step = max(1, BLOCK // max(1, self.nbytes // max(1, parts)))
         for start in range(0, parts, step):
             yield self._read(np.arange(start, min(start + step, parts)))
+
+
+def _shifted(load: Load, first: int, places: np.ndarray) -> np.ndarray:
+    return load(places + first)
 
 
 def _scaled(load: Load, factor: float, places: np.ndarray) -> np.ndarray:

@@ -47,6 +47,7 @@ UNITS: dict[str, tuple[str, ...]] = {
     "scar_mask": ("1",),  # 1 where a streak of the tip hid the surface, which was drawn from the lines beside it
     "substrate": ("1",),  # probability that the level background is seen
     "background": ("m", "V", "A", "rad", "Hz"),  # tilt and bow that were taken off
+    "uncertainty": ("m", "V", "A", "rad", "Hz"),  # standard deviation of a restored channel
     "row_offsets": ("m", "V", "A", "rad", "Hz"),  # of each line, taken off
     "row_tilts": ("m", "V", "A", "rad", "Hz"),  # of each line, from its middle to its right end, taken off
     "time": ("s",),  # along `sample` of a curve; as an axis, of the frames of a film

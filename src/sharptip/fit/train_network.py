@@ -18,6 +18,8 @@ from .kinds import rater_weight
 from .loop import History, binary_loss, class_hits, class_loss, cosine, train
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .recipe import Recipe
 
 
@@ -55,6 +57,7 @@ def train_network(
     validation: np.ndarray | None,
     on_epoch: Any = None,
     drawn: Any = None,
+    state: str | Path | None = None,
 ) -> History:
     """x (n, c, h, w), y (n, ...); `validation` (n,) marks tiles that are held out for early stopping.
 
@@ -93,6 +96,7 @@ def train_network(
         patience=options["patience"],
         schedule=schedule,
         on_epoch=on_epoch,
+        state=state,
         **plain,
     )
     net.eval()

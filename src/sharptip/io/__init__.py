@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _LONGEST_NAME = 256  # letters of a channel's name or unit
+SHORT = 512  # bytes, of a file that no reader knows, below which it ends too early
 HEAD = 65536  # bytes of a file that `detect` sees
 LARGEST_FILE = 2**30  # bytes that are read at once; no image comes near, and a blown-up file must not fill the memory
 RANGED = 2**26  # bytes of a film or map that `describe` reads for the least and greatest value
@@ -200,6 +201,15 @@ def _reader(head: bytes, path: Path) -> Any:
         except DAMAGE as error:
             raise ReadError(f"{path}: the {reader.NAME} reader cannot judge it ({error})") from error
     what = "a folder that is no zarr store" if path.is_dir() else _looks_like(head)
+    named = [reader.NAME for reader in readers if path.suffix.lower() in reader.SUFFIXES]
+    if named and not path.is_dir():
+        like, size = " or ".join(sorted(named)), path.stat().st_size
+        if size < SHORT:
+            raise ReadError(
+                f"{path}: no reader knows this content; it is named like {like}, but its {size} bytes are too few "
+                "for a header, or none: it ends too early, or is something else"
+            )
+        what += f", though it is named like {like}"
     known = ", ".join(sorted({suffix for reader in readers for suffix in reader.SUFFIXES}))
     raise ReadError(f"{path}: no reader knows this content; it is {what}. Known: {known}")
 
@@ -229,13 +239,16 @@ def _looks_like(head: bytes) -> str:
     return f"of an unknown kind and begins with bytes {head[:8].hex(' ')}"
 
 
-def describe(path: Path_, *, size: Size = "unknown") -> dict[str, Any]:
-    """What `sharptip info FILE --json` prints: format, scans, their variables, ranges and sizes; JSON-clean."""
+def describe(path: Path_, *, size: Size = "unknown", ranges: bool = True) -> dict[str, Any]:
+    """What `sharptip info FILE --json` prints: format, scans, their variables, ranges and sizes; JSON-clean.
+
+    Without ranges the numbers of a scan need not be read.
+    """
     format, found = grids(path, size=size)
-    return {"format": format, "scans": [_described(grid) for grid in found]}
+    return {"format": format, "scans": [_described(grid, ranges) for grid in found]}
 
 
-def _described(grid: Grid) -> dict[str, Any]:
+def _described(grid: Grid, ranges: bool) -> dict[str, Any]:
     pixel = grid.pixel_size()
     size = None if pixel is None else [p * len(grid.axes[a].values) for p, a in zip(pixel, "yx", strict=True)]
     attrs = {k: v for k, v in grid.attrs.items() if k not in ("header", "history")}
@@ -243,7 +256,7 @@ def _described(grid: Grid) -> dict[str, Any]:
         "name": grid.name,
         "dims": list(grid.dims),
         "shape": list(grid.shape),
-        "variables": [{"name": c.name, "units": c.unit, **_range(c.data)} for c in grid.channels],
+        "variables": [{"name": c.name, "units": c.unit, **(_range(c.data) if ranges else {})} for c in grid.channels],
         "pixel_size_m": None if pixel is None else list(pixel),
         "size_m": size,
         "attrs": json.loads(json.dumps(attrs, default=str), parse_constant=lambda _: None),

@@ -17,7 +17,7 @@ import math
 import re
 import zipfile
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -126,26 +126,26 @@ def _grids(
     unit: str | None,
     facts: dict[str, object],
 ) -> list[Grid]:
-    stack: Any = values if values.ndim == 3 else values[None]
-    which = range(len(stack)) if frames is None else frames
+    n = len(values) if values.ndim == 3 else 1
+    which = list(range(n)) if frames is None else frames
     for i in which:
-        if not 0 <= i < len(stack):
-            raise ReadError(f"there is no frame {i}; {name!r} has {len(stack)} frames, the first is 0")
-    axes = given_axes((stack.shape[1], stack.shape[2]), size, None, "an array")
-    late = isinstance(values, Stored)
-    if frames is not None and not late:
-        stack = stack[frames]
-    parts = [] if late else [(said, its_unit or unit, floats(part)) for said, its_unit, part in _parts(stack)]
-    grids = []
-    for row, i in enumerate(which):
-        label = f"{name}[{i}]" if values.ndim == 3 else name
-        about = {"array": name, "shape": list(values.shape), "dtype": str(values.dtype), **facts}
-        attrs = {"frame": i} if values.ndim == 3 else {}
-        channels = [_part_channel(said, part[row], channel, its_unit) for said, its_unit, part in parts]
-        if late:
-            channels = [named_channel(stack.frame(i), channel, unit)]
-        grids.append(Grid(label, unique(channels), axes, about, attrs))
-    return grids
+        if not 0 <= i < n:
+            raise ReadError(f"there is no frame {i}; {name!r} has {n} frames, the first is 0")
+    axes = given_axes(values.shape[-2:], size, None, "an array")
+    if isinstance(values, Lazy):
+        late = [values.part(i) if values.ndim == 3 else values for i in which]
+        channels = [[named_channel(frame, channel, unit)] for frame in late]
+    else:
+        stack = (values if values.ndim == 3 else values[None])[which if frames is not None else ...]
+        parts = [(said, its_unit or unit, floats(part)) for said, its_unit, part in _parts(stack)]
+        rows = range(len(which))
+        channels = [[_part_channel(said, part[r], channel, its) for said, its, part in parts] for r in rows]
+    about = {"array": name, "shape": list(values.shape), "dtype": str(values.dtype), **facts}
+    if values.ndim == 2:
+        return [Grid(name, unique(channels[0]), axes, about)]
+    return [
+        Grid(f"{name}[{i}]", unique(made), axes, about, {"frame": i}) for i, made in zip(which, channels, strict=True)
+    ]
 
 
 def _parts(values: np.ndarray) -> list[tuple[str, str | None, np.ndarray]]:
@@ -239,10 +239,10 @@ def _arrays(path: Path) -> tuple[dict[str, Any], dict[str, object]]:
     later = _left_in(path, size) if size > _AT_ONCE else None
     if later is None and size > _LARGEST:
         raise ReadError(f"it is {size / 2**30:.1f} GiB; images in an .npy are read at any size, all else up to 1 GiB")
-    data = b"" if later else path.read_bytes()
     if later:
-        found = {"": later}
-    elif not data.startswith(_ZIP):
+        return {"": later[0]}, {"dtype": str(later[1])}
+    data = path.read_bytes()
+    if not data.startswith(_ZIP):
         found = {"": _parsed(data)}
     else:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:  # from memory: a damaged length reads no more than there is
@@ -298,51 +298,27 @@ def _header(data: bytes, size: int) -> tuple[np.dtype, tuple[int, ...], bool, in
     return kind, shape, bool(header["fortran_order"]), start
 
 
-@dataclass(frozen=True)
-class Stored:
-    """An array that stays in its .npy file; its frames are read when they are asked for."""
-
-    path: Path
-    dtype: np.dtype
-    shape: tuple[int, ...]
-    fortran: bool
-    start: int
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        return math.prod(self.shape)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, key: None) -> Stored:
-        """One image as a stack of one."""
-        return replace(self, shape=(1, *self.shape))
-
-    def frame(self, i: int) -> Lazy:
-        kind = floats(np.empty(0, self.dtype)).dtype
-        return Lazy(self.shape[1:], kind, partial(_lines, self, self.path.stat().st_mtime_ns, i))
-
-
-def _left_in(path: Path, size: int) -> Stored | None:
-    """The array of a large .npy, if it is one image or a stack of real numbers; else it is read as a whole."""
+def _left_in(path: Path, size: int) -> tuple[Lazy, np.dtype] | None:
+    """(array of a large .npy, its type), if it is one image or a stack of real numbers; else it is read as a whole."""
     with path.open("rb") as file:
         head = file.read(_LONGEST_HEADER + 12)
     if not head.startswith(_NPY):
         return None
     kind, shape, fortran, start = _header(head, size)
-    return Stored(path, kind, shape, fortran, start) if kind.kind in "fiub" and len(shape) in (2, 3) else None
+    if kind.kind not in "fiub" or len(shape) not in (2, 3):
+        return None
+    load = partial(_lines, path, path.stat().st_mtime_ns, kind, shape, fortran, start)
+    return Lazy(shape, floats(np.empty(0, kind)).dtype, load, len(shape) - 1), kind
 
 
-def _lines(stored: Stored, modified: int, frame: int, which: np.ndarray) -> np.ndarray:
-    unchanged(stored.path, modified)
-    order = stored.shape[::-1] if stored.fortran else stored.shape
-    whole = np.memmap(stored.path, stored.dtype, "r", stored.start, order)
-    return floats(np.array((whole.T if stored.fortran else whole)[frame][which]))
+def _lines(
+    path: Path, modified: int, kind: np.dtype, shape: tuple[int, ...], fortran: bool, start: int, which: np.ndarray
+) -> np.ndarray:
+    """The lines asked for, those of all frames being counted."""
+    unchanged(path, modified)
+    whole = np.memmap(path, kind, "r", start, shape[::-1] if fortran else shape)
+    lines = np.unravel_index(which, shape[:-1])
+    return floats(np.array((whole.T if fortran else whole)[lines]))
 
 
 def _numbers(kind: np.dtype) -> bool:
@@ -351,7 +327,7 @@ def _numbers(kind: np.dtype) -> bool:
     return all(f.kind in ("fiubc" if kind.names is None else "fiub") for f in fields)
 
 
-def _fact(values: np.ndarray | Stored) -> object:
+def _fact(values: np.ndarray | Lazy) -> object:
     if isinstance(values, np.ndarray) and values.size <= _SMALL and values.dtype.kind in "fiubU":
         return values.tolist()
     return f"{values.dtype} {list(values.shape)}"

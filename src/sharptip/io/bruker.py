@@ -122,7 +122,10 @@ def _image(data: mmap.mmap, image: Section, common: Section) -> tuple[Found, dic
     way = _WAYS.get(image.get("line direction", "").lower())
     size = extent(image, common)
     axes = image_axes((ny, nx), *size) if size else given_axes((ny, nx), UNKNOWN, None, "a scan of no size")
-    return (name, way, replace(channel, vendor_name=name)), axes
+    attrs = dict(channel.attrs)
+    if scanned := image.get("scan line", "").replace("Main", ""):  # a second pass over each line
+        attrs["scan_line"] = scanned
+    return (f"{scanned}:{name}", way, replace(channel, vendor_name=name, attrs=attrs)), axes
 
 
 def _name(image: Section) -> str:

@@ -48,6 +48,12 @@ def detect(head: bytes, path: Path) -> bool:
 
 def read(path: Path, *, size: Size = None, channel: str | None = None, unit: str | None = None) -> list[Grid]:
     data = path.read_bytes()
+    order, version = order_of(data), _version(data)[1]
+    return [_wave(data, order, path, size, _long_name(data, order) if version == 7 else "")]
+
+
+def order_of(data: bytes) -> str:
+    """The byte order of a wave of several dimensions, '<' or '>'. Raises ReadError where it is none, or is damaged."""
     order, version = _version(data)
     if not order:
         raise ReadError("it does not begin like an Igor binary wave")
@@ -56,7 +62,7 @@ def read(path: Path, *, size: Size = None, channel: str | None = None, unit: str
     if version == 2:
         name = until_nul(data[22:42])
         raise ReadError(f"Igor wave {name!r} has one dimension (file version 2): a curve, not an image")
-    return [_wave(data, order, path, size, _long_name(data, order) if version == 7 else "")]
+    return order
 
 
 def _version(head: bytes) -> tuple[str, int]:

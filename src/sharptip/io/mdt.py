@@ -22,7 +22,7 @@ import numpy as np
 from ..core.errors import ReadError, UnitError
 from ..core.grid import Axis, Channel, Grid, unique
 from ..core.units import to_si
-from .layout import Size, count, finite, given_axes, image_axes, join_directions, positive, take, text
+from .layout import SWEPT, Size, count, finite, given_axes, image_axes, join_directions, positive, take, text
 
 NAME = "mdt"
 SUFFIXES = (".mdt",)
@@ -41,7 +41,6 @@ _UNITS = {
 }  # fmt: skip
 _SI_CODES = {0x1: "", 0x101: "m", 0x100001: "A", 0xFFFD010200: "V", 0x1000001: "s"}
 _CELLS = {-1: "i1", 1: "u1", -2: "<i2", 2: "<u2", -4: "<i4", 4: "<u4", -8: "<i8", 8: "<u8", -5892: "<f4", -13320: "<f8"}
-_SWEEPS = {"V": "bias", "Hz": "frequency", "s": "time", "m": "distance"}
 _MOST = 64  # dimensions and quantities of a frame
 _LONGEST_INDEX = 2**26
 
@@ -275,7 +274,7 @@ def _read_spectrum(frame: Frame, about: dict[str, object], size: Size) -> Found:
 
 
 def _sweep(unit: str) -> str:
-    return _SWEEPS.get(_si(unit)[1], "sample")
+    return SWEPT.get(_si(unit)[1], "sample")
 
 
 def _read_points(frame: Frame, about: dict[str, object], size: Size) -> Found:

@@ -22,7 +22,7 @@ from ..core.errors import ReadError, UnitError
 from ..core.grid import Axis, Channel, Grid, unique
 from ..core.names import standard
 from ..core.units import to_si
-from .layout import count, finite, image_axes, join_directions, positive, ragged, take, text
+from .layout import SWEPT, count, finite, image_axes, join_directions, positive, ragged, take, text
 
 NAME = "nid"
 SUFFIXES = (".nid", ".ezd")
@@ -34,7 +34,6 @@ _PARTS = (  # of a curve, in the order of time: group → (kind, parameters of i
     ("Spec forward", "approach", "FwMod"), ("Spec fwd pause", "pause", "FwPause"),
     ("Spec backward", "retract", "BwMod"), ("Spec bwd pause", "pause", "BwPause"),
 )  # fmt: skip
-_SWEEPS = {"V": "bias", "Hz": "frequency", "s": "time", "m": "distance"}
 _LOOKAHEAD = 4096
 _MOST = 1024  # groups, and channels of a group
 
@@ -155,7 +154,7 @@ def _is_image(block: Block) -> bool:
 
 
 def _sweep(block: Block) -> str | None:
-    return _SWEEPS.get(_si(block.about.get("Dim0Unit")))
+    return SWEPT.get(_si(block.about.get("Dim0Unit")))
 
 
 # --- images ----------------------------------------------------------------------------------------------------------

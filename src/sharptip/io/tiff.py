@@ -57,7 +57,7 @@ def write(nodes: Mapping[str, Any], path: Path) -> None:
 
 
 def _times(seconds: np.ndarray, found: Mapping[int, Mark]) -> dict[str, Any]:
-    """ImageJ has one time between frames; the times themselves are each frame's label, with the mark of a marked one."""
+    """ImageJ has one time between frames; the times themselves are each frame's label, with its mark if it has one."""
     gap = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
     labels = {"Labels": [f"{t:.9g} s" + (f", {found[i].told()}" if i in found else "") for i, t in enumerate(seconds)]}
     return labels | ({"finterval": gap, "tunit": "s"} if gap > 0 else {})
