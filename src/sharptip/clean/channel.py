@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import numpy as np
 import xarray as xr
@@ -29,9 +30,16 @@ def on_images(scan: xr.Dataset, channel: str, change: Callable[[np.ndarray], np.
     return scan.assign({channel: changed})
 
 
+class Film(Protocol):
+    """Anything with a length that gives frames (y, x) by their number: an array (time, y, x), or `Frames`."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, i: int, /) -> np.ndarray: ...
+
+
 class Frames:
-    """The frames (y, x) of a film's channel, read a few at a time when they are asked for; of two directions the first.
-    """
+    """The frames (y, x) of a film's channel, read a few at a time when they are asked for; of two directions the first."""
 
     def __init__(self, data: xr.DataArray) -> None:
         self._data = data
@@ -47,9 +55,10 @@ class Frames:
     def __len__(self) -> int:
         return self._data.sizes["time"]
 
-    def __getitem__(self, i: int) -> np.ndarray:
-        if not 0 <= i < len(self):
-            raise IndexError(i)  # which ends a loop over the frames
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, i: int, /) -> np.ndarray:
         if not self._start <= i < self._start + len(self._block):
             self._start = i - i % self._step
             self._block = np.asarray(self._data.variable[self._start : self._start + self._step].values)
