@@ -39,7 +39,7 @@ class Film(Protocol):
 
 
 class Frames:
-    """The frames (y, x) of a film's channel, read a few at a time when they are asked for; of two directions the first."""
+    """The frames (y, x) of a film's channel, read a few at a time when asked for; of two directions the first."""
 
     def __init__(self, data: xr.DataArray) -> None:
         self._data = data
