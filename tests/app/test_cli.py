@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.pages import opened
 
 from sharptip import io
 from sharptip.core.scan import scan_of
@@ -32,18 +33,32 @@ def test_info_for_programs(gwy):
     found = json.loads(sharptip("info", gwy, "--json").stdout)
     assert found["format"] == "gwy"
     (scan,) = found["scans"]
-    assert set(scan) == {"name", "dims", "shape", "variables", "pixel_size_m", "size_m", "attrs"}
+    assert set(scan) == {"name", "dims", "shape", "variables", "pixel_size_m", "size_m", "attrs", "marks"}
     assert scan["dims"] == ["y", "x"]
     assert scan["shape"] == [20, 30]
     assert scan["pixel_size_m"] == pytest.approx([2e-9, 1e-9], rel=1e-12)
     assert scan["size_m"] == pytest.approx([40e-9, 30e-9], rel=1e-12)
-    assert scan["variables"] == [{"name": "height", "units": "m", "min": 0.0, "max": pytest.approx(3e-9, rel=1e-6)}]
+    about = {"name": "height", "units": "m", "min": 0.0, "max": pytest.approx(3e-9, rel=1e-6), "missing": 0.0}
+    assert scan["variables"] == [about]
 
 
 def test_info_for_people(gwy):
     said = sharptip("info", gwy).stdout
     assert "40 nm × 30 nm" in said
     assert "3 nm" in said
+
+
+def test_info_says_what_it_did_not_look_at(tmp_path, monkeypatch):
+    """Not the same as a channel without a finite value."""
+    from tests.io.files import jpk_force
+
+    from sharptip.app.cli import _told
+
+    jpk_force.force_map(tmp_path / "a.jpk-force-map", image=False)
+    monkeypatch.setattr(io, "RANGED_PARTS", 4)
+    said = _told(tmp_path / "a.jpk-force-map", io.describe(tmp_path / "a.jpk-force-map"))
+    assert "in N, too large to be looked through" in said
+    assert "no finite value" not in said
 
 
 @pytest.mark.parametrize(
@@ -182,9 +197,7 @@ def test_mistakes_are_answered(tmp_path):
     assert "no such folder" in sharptip("study", tmp_path / "scans", "--out", tmp_path / "r", code=1).stderr
 
 
-def test_the_smallest_demo_and_its_page_in_a_browser(tmp_path):
-    import shutil
-
+def test_the_smallest_demo_and_its_page_in_a_browser(tmp_path, browser):
     done = sharptip("study", "--demo", "--smoke", "--out", tmp_path / "result")
     assert "simulated scans" in done.stdout
     page = tmp_path / "result" / "report.html"
@@ -192,31 +205,11 @@ def test_the_smallest_demo_and_its_page_in_a_browser(tmp_path):
     assert values["real"] is False
     assert values["applied"]["treated"]["n"] == 2
     assert values["explanation"]["grad_cam"]["agreement_with_true_holes"] is not None
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("the page is not opened: no chromium here")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        browser = play.chromium.launch(
-            executable_path=chromium,
-            args=["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
-                  "--disable-component-update"],
-        )  # fmt: skip
-        tab = browser.new_page(viewport={"width": 360, "height": 740})
-        problems: list[str] = []
-        tab.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-        tab.on("request", lambda request: problems.append(request.url) if request.url.startswith("http") else None)
-        tab.goto(page.as_uri(), timeout=120_000)
-        assert problems == []
-        assert tab.evaluate("document.documentElement.scrollWidth") <= 360
-        assert tab.locator("h1").inner_text().startswith("healthy and exposed")
-        images = tab.evaluate("[...document.images].map(i => i.complete && i.naturalWidth > 0 && i.alt.length > 5)")
-        assert len(images) >= 10
-        assert all(images)
-        headings = tab.locator("h2").all_inner_texts()
-        assert {"The scans", "Can they be told apart?", "Where on the images", "Provenance"} <= set(headings)
-        browser.close()
+    tab = opened(browser, page)
+    assert tab.locator("h1").inner_text().startswith("healthy and exposed")
+    assert tab.locator("img").count() >= 10
+    headings = tab.locator("h2").all_inner_texts()
+    assert {"The scans", "Can they be told apart?", "Where on the images", "Provenance"} <= set(headings)
 
 
 def test_ctrl_c_leaves_a_state_that_goes_on(tmp_path):
@@ -263,3 +256,36 @@ def test_convert_chooses_and_takes_many(tmp_path):
     assert "--to" in sharptip("convert", *files, tmp_path / "out", code=2).stderr
     raw = sharptip("convert", files[2], tmp_path, "--to", "gwy", code=1)
     assert "stays as it is" in raw.stderr
+
+
+def test_info_names_marked_frames_and_what_was_cut_off(tmp_path):
+    from tests.io.files.asd import asd
+    from tests.io.test_marks import marked
+
+    io.write(marked(), tmp_path / "a.zarr")
+    assert "! junk: frames 0–1 (it is empty); doubtful: frame 3 (½" in sharptip("info", tmp_path / "a.zarr").stdout
+    assert json.loads(sharptip("info", tmp_path / "a.zarr", "--json").stdout)["scans"][0]["marks"][2]["frame"] == 3
+    asd(tmp_path / "a.asd")
+    (tmp_path / "a.asd").write_bytes((tmp_path / "a.asd").read_bytes()[:-350])
+    said = sharptip("info", tmp_path / "a.asd").stdout
+    assert "! the file was cut off: 2 of 3 frames of TP" in said
+    assert "% missing" in said
+    assert "was cut off" in sharptip("convert", tmp_path / "a.asd", tmp_path / "b.nc").stderr
+
+
+def test_info_of_a_folder_names_the_broken(tmp_path, gwy):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "short.asd").write_bytes(b"\1\0\0\0")
+    (tmp_path / "half.gwy").write_bytes(gwy.read_bytes()[:300])
+    said = sharptip("info", tmp_path, code=1).stdout.splitlines()
+    assert said[1].split()[:3] == ["a.gwy", "gwy", "1"]
+    assert "20 y × 30 x" in said[1]
+    assert any(line.startswith("! deep/short.asd: ") and "named like asd, but its 4 bytes" in line for line in said)
+    assert any(line.startswith("! half.gwy: ") for line in said)
+    assert said[-1] == "1 of 3 files can be read"
+    lines = [json.loads(line) for line in sharptip("info", tmp_path, "--json", code=1).stdout.splitlines()]
+    assert {Path(line["file"]).name: "error" in line for line in lines} == {
+        "a.gwy": False,
+        "half.gwy": True,
+        "short.asd": True,
+    }

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from benchmarks.clean_many import counted, curves, killed_on_its_way, population, sharptip_clean
+from tests.pages import opened
 
 from sharptip import io
 from sharptip.app.cli import main
@@ -24,6 +25,7 @@ from sharptip.batch import clean_file as one
 from sharptip.batch.clean_file import Order
 from sharptip.batch.clean_many import By, clean_many
 from sharptip.batch.workers import Died
+from sharptip.clean import STEPS as STEPS_THERE_ARE
 from sharptip.core.errors import ScanError, WriteError
 from sharptip.core.grid import Axis, Channel, Grid
 from sharptip.core.scan import from_grid, scan_of
@@ -95,6 +97,14 @@ def test_what_was_done_is_told_in_numbers(scans, tmp_path):
         np.hypot(1e-9 * np.arange(20).std(), 2e-9 * np.arange(30).std()), rel=0.01
     )
     assert row["scars"] == "0"
+
+
+def test_results_among_the_raw_scans_are_not_cleaned_again_and_that_is_told(scans, tmp_path):
+    cleaned(scans, scans / "first")
+    said = []
+    outcome = cleaned(scans, tmp_path / "out", said)
+    assert [r["name"] for r in outcome.records] == ["a.gwy", "b.gwy", "deep/c.gwy"]
+    assert said == ["passed over first: it holds the results of an earlier run, not raw scans"]
 
 
 def test_scars_are_counted_where_they_are(tmp_path):
@@ -193,7 +203,7 @@ def test_too_little_memory_and_mistakes_of_ours_stop_nothing(scans, tmp_path, mo
             raise KeyError("oops")
         return scan
 
-    monkeypatch.setitem(one.STEPS, "greedy", greedy)
+    monkeypatch.setitem(STEPS_THERE_ARE, "greedy", greedy)
     cleaned(scans, tmp_path / "out", order=Order("greedy"))
     assert [r["status"] for r in table(tmp_path / "out")] == ["left out", "left out", "cleaned"]
     reasons = [r["reason"] for r in table(tmp_path / "out")]
@@ -496,32 +506,54 @@ def test_what_cannot_be_meant_is_told_before_anything_is_written(scans, tmp_path
     assert "no dask scheduler answers at tcp://127.0.0.1:1" in said
 
 
-def test_the_summary_in_a_browser(tmp_path):
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("the page is not opened: no chromium here")
-    from playwright.sync_api import sync_playwright
-
+def test_the_summary_in_a_browser(tmp_path, browser):
     population(tmp_path / "in", 40)
     outcome = clean_many([tmp_path / "in"], tmp_path / "out", Order(STEPS), by=Alone(), pictures=5)
-    with sync_playwright() as play:
-        browser = play.chromium.launch(
-            executable_path=chromium,
-            args=["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
-                  "--disable-component-update"],
-        )  # fmt: skip
-        tab = browser.new_page(viewport={"width": 360, "height": 740})
-        problems: list[str] = []
-        tab.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-        tab.on("request", lambda request: problems.append(request.url) if request.url.startswith("http") else None)
-        tab.goto((tmp_path / "out" / "summary.html").as_uri())
-        assert problems == []
-        assert tab.evaluate("document.documentElement.scrollWidth") <= 360
-        n = outcome.count("cleaned")
-        assert tab.locator("h1").inner_text() == f"{n} scans cleaned"
-        images = tab.evaluate("[...document.images].map(i => i.complete && i.naturalWidth > 0 && i.alt.length > 5)")
-        assert images == [True, True]
-        text = tab.locator("main").inner_text()
-        assert "the file is empty" in text
-        assert "says no physical size" in text
-        browser.close()
+    tab = opened(browser, tmp_path / "out" / "summary.html")
+    n = outcome.count("cleaned")
+    assert tab.locator("h1").inner_text() == f"{n} scans cleaned"
+    assert tab.locator("img").count() == 2
+    text = tab.locator("main").inner_text()
+    assert "the file is empty" in text
+    assert "says no physical size" in text
+
+
+def test_a_file_that_hangs_is_listed_and_stops_nothing(scans, tmp_path):
+    from sharptip.batch.workers import Late
+
+    class Slow(Alone):
+        def run(self, jobs, do):
+            yield from ((job, Late(90.0) if job.file.name == "b.gwy" else do(job)) for job in jobs)
+
+    outcome = clean_many([scans], tmp_path / "out", Order(STEPS), by=Slow(), pictures=0)
+    (left,) = outcome.left
+    assert left["reason"] == "took longer than 1.5 minutes, after which it was given up (--limit)"
+    assert table(tmp_path / "out")[1]["seconds"] == "90"
+
+
+def test_a_line_is_no_image(tmp_path):
+    (tmp_path / "in").mkdir()
+    io.write(scan_of(tilted(0, (1, 30)), 1e-9), tmp_path / "in" / "line.zarr")
+    (left,) = cleaned(tmp_path / "in", tmp_path / "out").left
+    assert left["reason"] == "is a line of 30 pixels; only images are cleaned"
+
+
+def test_a_film_shows_a_frame_without_a_mark_and_its_marks_are_in_the_table(tmp_path):
+    from tests.io.files.asd import asd_film
+
+    (tmp_path / "in").mkdir()
+    asd_film(tmp_path / "in" / "a.asd", 9, 32)
+    data = bytearray((tmp_path / "in" / "a.asd").read_bytes())
+    frame = 32 + 2 * 32 * 32
+    data[-9 * frame + 32 : -8 * frame] = bytes(2 * 32 * 32)  # the first frame is empty
+    (tmp_path / "in" / "a.asd").write_bytes(data[: -frame // 2])
+    outcome = clean_many([tmp_path / "in"], tmp_path / "out", Order("auto"), by=Alone(), pictures=1)
+    assert "1 of them cut off" in outcome.told()
+    row = table(tmp_path / "out")[0]
+    assert row["status"] == "cleaned"
+    assert "cut off" in row["incomplete"]
+    assert row["junk_frames"] == "2"
+    assert row["marked_frames"].startswith("junk: frames 0 (it is empty: 1 height in 1024 pixels), 8 (5")
+    page = (tmp_path / "out" / "summary.html").read_text()
+    assert "a.asd · height · frame 4" in page or "a.asd · height · frame 5" in page
+    assert "it is empty: 1 height in 1024 pixels" in page

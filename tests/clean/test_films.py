@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import xarray as xr
+from benchmarks.junk import film as simulated_film
 from tests.real import real
 
 import sharptip
@@ -76,11 +77,68 @@ def test_junk_frames_are_marked_with_their_reasons_and_kept() -> None:
     reasons = json.loads(out["junk"].attrs["reasons"])
     assert "empty" in reasons[0]
     assert "missing" in reasons[5]
-    assert "more than is usual" in reasons[7]
+    assert "lines do not resemble each other" in reasons[7]
     assert not reasons[3]
     xr.testing.assert_identical(out["height"], scan["height"])
     kept = drift(out)
     assert kept["drift_x"].values[5] == kept["drift_x"].values[4], "what is junk does not move"
+
+
+@pytest.mark.parametrize(
+    ("fault", "junk", "said"),
+    [("frozen", False, "64 of its 64 lines are those of the frame before"), ("half", False, "24 of its 64 lines"),
+     ("jumped", False, "pixels off the frames before and after"), ("landing", False, "show nothing and lie off"),
+     ("noise", False, "do not resemble each other"), ("saturated", True, "at the end of its range")],
+)  # fmt: skip
+def test_each_way_in_which_a_frame_is_lost_is_found(fault: str, junk: bool, said: str) -> None:
+    z, rng = film()[0]["height"].values, np.random.default_rng(1)
+    spread = (z[6] - z[6].mean(axis=1, keepdims=True)).std()
+    noise = spread * rng.standard_normal(z[6].shape)
+    if fault == "frozen":
+        z[6] = z[5]
+    elif fault == "half":
+        z[6, 40:] = z[5, 40:]
+    elif fault == "jumped":
+        z[6] = np.roll(z[6], (20, -8), (0, 1))
+    elif fault == "landing":
+        z[6, :30] = 500 * NM + 0.1 * noise[:30]
+    elif fault == "noise":
+        z[6] = z[6].mean() + noise + 0.2 * NM * rng.standard_normal((64, 1))
+    else:
+        z[6] = np.minimum(z[6], np.quantile(z[6], 0.3))
+    marks = junk_frames(z)
+    assert np.flatnonzero(marks.junk | marks.doubtful).tolist() == [6], marks.reasons
+    assert marks.junk[6] == junk
+    assert said in marks.reasons[6]
+
+
+@pytest.mark.parametrize("sample", ["dense", "diffusing", "growing", "terraces"])
+def test_a_sample_that_is_dense_drifts_or_changes_is_no_junk(sample: str) -> None:
+    one = simulated_film(np.random.default_rng(8), sample, size=64)
+    marks = junk_frames(one.heights)
+    spoiled = np.array([bool(fault) for fault in one.faults])
+    assert not (marks.junk & ~spoiled).any(), marks.reasons
+    assert (marks.doubtful & ~spoiled).sum() <= 1, marks.reasons
+    assert (marks.junk | marks.doubtful)[spoiled].mean() > 0.6
+
+
+def test_a_film_that_stands_still_does_not_repeat_itself() -> None:
+    z = np.repeat(film(1)[0]["height"].values, 6, axis=0)
+    assert not junk_frames(z).doubtful.any()
+
+
+def test_a_film_is_gone_through_frame_by_frame() -> None:
+    """Anything with a length and frames will do, and no more than a few frames are held."""
+    z = film(8)[0]["height"].values
+
+    class Slow:
+        def __len__(self) -> int:
+            return len(z)
+
+        def __getitem__(self, i: int) -> np.ndarray:
+            return z[i].copy()
+
+    assert junk_frames(Slow()).reasons == junk_frames(z).reasons
 
 
 def test_a_frame_of_something_else_is_doubtful_in_a_film_that_is_looked_at_coarsely() -> None:

@@ -100,3 +100,18 @@ def test_a_line_of_one_direction_costs_that_line(key: tuple[object, ...], lines:
     assert lines == ASKED
     np.testing.assert_array_equal(lazy.scaled(2.0)[1, 2], MAP[1, 2] * 2)
     np.testing.assert_array_equal(np.concatenate(list(lazy.blocks())), MAP.reshape(6, 4, 5))
+
+
+def test_a_part_of_two_leading_axes_reads_its_own_lines_only() -> None:
+    """Frames of a stack that is read line by line: the places that are asked for count the lines of all frames."""
+    asked: list[np.ndarray] = []
+    values = np.arange(24.0).reshape(2, 3, 4)
+
+    def load(places: np.ndarray) -> np.ndarray:
+        asked.append(places)
+        return values.reshape(6, 4)[places]
+
+    second = Lazy((2, 3, 4), np.dtype(float), load, 2).part(1)
+    assert (second.shape, second.lead) == ((3, 4), 1)
+    np.testing.assert_array_equal(second[1:], values[1, 1:])
+    assert [list(a) for a in asked] == [[4, 5]]

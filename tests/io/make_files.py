@@ -82,14 +82,21 @@ def bruker_counts() -> np.ndarray:
     return np.random.default_rng(5).integers(-9000, 9000, (3, NY, NX)).astype(np.int32)
 
 
-def bruker(path: Path, width: int = 2, header_width: int | None = None, old: bool = False) -> None:
-    """Height both ways and amplitude; old: one Scan Size number and an aspect ratio instead of two numbers."""
+def bruker(
+    path: Path, width: int = 2, header_width: int | None = None, old: bool = False, cell: int | None = None
+) -> None:
+    """Height both ways and amplitude; old: one Scan Size number and an aspect ratio instead of two numbers.
+
+    cell: taken under electrochemical control, with so many bytes of a voltammogram behind the images.
+    width: bytes of a number; header_width: how many of them are counted, as the header says it.
+    """
     images = [("Height", "Trace", "Sens. Zsens", "V", ZSCALE), ("Height", "Retrace", "Sens. Zsens", "V", ZSCALE)]
     images.append(("Amplitude", "Trace", "Sens. AmplSens", "mV", 1000.0))
-    counts = bruker_counts()[:, ::-1] * (65536 if width == 4 else 1)
+    counts = bruker_counts()[:, ::-1] * (65536 if (header_width or width) == 4 else 1)
     size = NY * NX * width
     version = "0x09200103" if width == 4 else "0x05120001"
-    lines = ["\\*File list", f"\\Version: {version}", f"\\Data length: {BRUKER_START}", "\\*Scanner list"]
+    first = "\\*File list" if cell is None else "\\*EC File list"
+    lines = [first, f"\\Version: {version}", f"\\Data length: {BRUKER_START}", "\\*Scanner list"]
     lines += [f"\\@Sens. Zsens: V {ZSENS} nm/V", "\\*Ciao scan list", f"\\Scan Size: {WIDTH * 1e9:g} nm"]
     lines += [f"\\Samps/line: {NX}", f"\\Lines: {NY}", "\\@Sens. AmplSens: V 20.0 nm/V"]
     extent = f"\\Scan Size: {WIDTH * 1e6:g} {HEIGHT * 1e6:g} ~m"
@@ -103,10 +110,14 @@ def bruker(path: Path, width: int = 2, header_width: int | None = None, old: boo
         ]
         lines += [f'\\@2:Image Data: S [{name}] "{name}"', "\\@Z magnify: C [2:Z scale] 0.5"]
         lines += [f"\\@2:Z scale: V [{soft}] (0.006713867 {unit}/LSB) {full} {unit}", "\\Phase unit: \xb0"]
+    if cell is not None:
+        lines += ["\\*EC AFM plot V vs. T list", f"\\Data offset: {BRUKER_START + 3 * size if cell else 0}"]
+        lines += [f"\\Data length: {cell}", "\\Bytes/pixel: 2", f"\\Samps/line: {cell // 2} 0"]
     lines += ["\\*File list end", "\x1a"]
     head = "\r\n".join(lines).encode("latin-1")
     assert len(head) < BRUKER_START
-    path.write_bytes(head.ljust(BRUKER_START, b"\0") + counts.astype(f"<i{width}").tobytes())
+    plot = b"\1" * (cell or 0)
+    path.write_bytes(head.ljust(BRUKER_START, b"\0") + counts.astype(f"<i{width}").tobytes() + plot)
 
 
 # --- Nanonis ---------------------------------------------------------------------------------------------------------
@@ -338,7 +349,19 @@ EXAMPLES: dict[str, tuple[str, Callable[[Path], None]]] = {
 
 # Read by a library that is slow and looked over by a child process first; fewer damaged copies of these are tried by
 # default, and all of them by `pytest -m slow tests/io/test_mutants.py`.
-HDF5 = ("jpk_h5", "usid", "usid_force", "nsid", "nsid_pixels", "afmformats_h5", "nanite_rating", "netcdf")
+HDF5 = (
+    "nhf",
+    "nhf_wave",
+    "nhf_curves",
+    "jpk_h5",
+    "usid",
+    "usid_force",
+    "nsid",
+    "nsid_pixels",
+    "afmformats_h5",
+    "nanite_rating",
+    "netcdf",
+)
 
 READER = {
     "tiff": "image",

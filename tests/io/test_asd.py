@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from tests.io.files import asd as made
 from tests.real import real
 
@@ -101,3 +102,61 @@ def test_real_film_agrees_with_what_its_frames_say_of_themselves() -> None:
     assert abs(np.quantile(image, 0.05)) < 1.5e-9
     assert scan["time"].values[1] == pytest.approx(1.00758, rel=1e-5)
     assert scan["x"].values[1] == pytest.approx(500e-9 / 256, rel=1e-12)
+
+
+def test_a_film_that_was_cut_off_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    path = tmp_path / "a.asd"
+    made.asd(path)
+    data, whole = path.read_bytes(), sharptip.read(path).load()
+    frame = 32 + 2 * made.NX * made.NY
+    start = len(data) - 6 * frame
+
+    def cut(to: int) -> xr.Dataset:
+        path.write_bytes(data[:to])
+        with pytest.warns(UserWarning, match=r"a\.asd: the file was cut off: "):
+            return sharptip.read(path)
+
+    scan = cut(start + 2 * frame + 32 + 2 * made.NX * 3 + 5)  # within the fourth line of the third frame of TP
+    assert scan.attrs["incomplete"].endswith(
+        "2 of 3 frames of TP are there, and 3 of the 5 lines of frame 2; PH is missing"
+    )
+    assert list(scan.data_vars) == ["height"]
+    np.testing.assert_array_equal(scan["height"][:2], whole["height"][:2])
+    np.testing.assert_array_equal(scan["height"][2, :3], whole["height"][2, :3])
+    assert np.isnan(scan["height"][2, 3:]).all()
+    np.testing.assert_array_equal(scan["height"].isel(time=[2, 0])[1], whole["height"][0])
+
+    scan = cut(start + 4 * frame + 7)  # within the header of the second frame of PH
+    assert scan.attrs["incomplete"].endswith("TP is whole; 1 of 3 frames of PH are there")
+    np.testing.assert_array_equal(scan["height"], whole["height"])
+    np.testing.assert_array_equal(scan["phase"][0], whole["phase"][0])
+    assert np.isnan(scan["phase"][1:]).all()
+
+    path.write_bytes(data[: start + 40])
+    with pytest.raises(ReadError, match="ends before its second frame"):
+        sharptip.read(path)
+
+
+def test_a_short_film_whose_header_is_damaged_is_not_believed(tmp_path: Path) -> None:
+    """More frames than there are would make heights of the phase; a wider line would lie in other frames."""
+    path = tmp_path / "a.asd"
+    for field, value in ((36, 90), (48, made.NX + 1)):  # frames, x_pixels
+        made.asd(path)
+        data = bytearray(path.read_bytes())
+        data[field : field + 4] = value.to_bytes(4, "little")
+        path.write_bytes(data)
+        with pytest.raises(ReadError, match="do not count on by one"):
+            sharptip.read(path)
+
+
+def test_a_real_film_cut_at_any_byte_gives_what_is_there(tmp_path: Path) -> None:
+    source = real("hs_afm", "extra_sample.asd")
+    whole, data = sharptip.read(source)["height"], source.read_bytes()
+    for share in (0.03, 0.2, 0.49):
+        (tmp_path / "cut.asd").write_bytes(data[: int(share * len(data))])
+        with pytest.warns(UserWarning, match="cut off"):
+            part = sharptip.read(tmp_path / "cut.asd")["height"]
+        assert len(part) == int(share * 2 * 64) + 1
+        np.testing.assert_array_equal(part[:-1], whole[: len(part) - 1])
+        lines = np.isfinite(part[-1].values).all(axis=1)
+        np.testing.assert_array_equal(part[-1].values[lines], whole[len(part) - 1].values[lines])

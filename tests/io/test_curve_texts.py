@@ -44,6 +44,12 @@ def test_afm_workshop_single(tmp_path: Path) -> None:
     assert "Software Version:\t4.0.0.62" in json.loads(scan.attrs["header"])
 
 
+def test_afm_workshop_says_one_where_nobody_calibrated(tmp_path: Path) -> None:
+    said = afm_workshop.said(0, "Single").replace("mV/nm:\t20.0", "mV/nm:\t1.0").replace("nN/nm:\t0.5", "nN/nm:\t1.0")
+    (tmp_path / "a.csv").write_bytes(said.encode())
+    assert not {"spring_constant", "sensitivity"} & set(sharptip.read(tmp_path / "a.csv").attrs)
+
+
 def test_afm_workshop_map_has_its_rows_from_the_top(tmp_path: Path) -> None:
     afm_workshop.archive(tmp_path / "a.zip")
     scan = sharptip.read(tmp_path / "a.zip")

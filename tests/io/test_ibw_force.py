@@ -41,6 +41,19 @@ def test_numbers_units_parts_and_place(order: str, tmp_path: Path) -> None:
     assert "Temp: 24 °C" in json.loads(scan.attrs["header"])
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_names_longer_than_31_bytes_make_a_newer_version(order: str, tmp_path: Path) -> None:
+    """The wave's name stands at the end of the file; channels with long names have wider fields."""
+    name = b"Sample_with_a_long_story_Line0002Point0005"
+    names = ("Raw", "Defl", "LVDT", "Phs1", "a channel that somebody gave a name of forty bytes")
+    made.write(tmp_path / "a.ibw", order, name=name, names=names, field=64)
+    scan = sharptip.read(tmp_path / "a.ibw")
+    assert scan.attrs["name"] == name.decode()
+    np.testing.assert_array_equal(scan["height_sensor"][0], -made.layers()[2].astype(float))
+    np.testing.assert_allclose(scan["phase"][0], np.radians(made.layers()[3].astype(float)), rtol=1e-14)
+    assert names[4] in [v.attrs["vendor_name"] for v in scan.data_vars.values()]
+
+
 def test_without_notes_a_curve_has_one_part_and_no_force(tmp_path: Path) -> None:
     made.write(tmp_path / "a.ibw", note="", name=b"curve")
     scan = sharptip.read(tmp_path / "a.ibw")

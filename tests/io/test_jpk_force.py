@@ -18,7 +18,7 @@ import sharptip
 import sharptip.io
 from sharptip.core.errors import ReadError
 from sharptip.io import jpk_force, zipped
-from sharptip.io.jpk_properties import coding, parse
+from sharptip.io.jpk_properties import coding, parse, parse_lines
 
 
 def expected(curve: int, segments: tuple[int, ...], channel: str) -> np.ndarray:
@@ -131,6 +131,26 @@ def test_only_the_curves_asked_for_are_unpacked(tmp_path: Path, monkeypatch: pyt
     assert all(name.startswith("index/3/") for name in read)
 
 
+def test_no_reader_lists_the_members_of_a_map_to_know_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Maps have hundreds of thousands of members; Python's zipfile takes seconds for them and a gigabyte."""
+    path = tmp_path / "a.jpk-force-map"
+    made.force_map(path, image=False)
+    monkeypatch.setattr(zipfile, "ZipFile", None)
+    assert sharptip.io.describe(path)["format"] == "jpk_force"
+
+
+def test_a_large_map_is_not_read_just_to_be_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.jpk-force-map"
+    made.force_map(path, image=False)
+    described = sharptip.io.describe(path)["scans"][0]["variables"]
+    assert all(v["min"] is not None for v in described if v["name"] == "force")
+    monkeypatch.setattr(sharptip.io, "RANGED_PARTS", 4)
+    (force,) = [v for v in sharptip.io.describe(path)["scans"][0]["variables"] if v["name"] == "force"]
+    assert force == {"name": "force", "units": "N", "min": None, "max": None, "missing": None}
+
+
 def test_curves_travel_to_another_process_as_their_path(tmp_path: Path) -> None:
     path = tmp_path / "a.jpk-force-map"
     made.force_map(path, image=False)
@@ -170,6 +190,40 @@ def test_a_sensitivity_that_changes_within_a_map_is_a_channel(tmp_path: Path) ->
     np.testing.assert_allclose(scan["deflection"][2][:n], volts(2, (0, 2)) * 7e-8, rtol=1e-14)
 
 
+def test_calibrations_places_and_durations_that_nobody_knows(tmp_path: Path) -> None:
+    """JPK writes NaN for them: the file is read without them."""
+    path = tmp_path / "a.jpk-force"
+    made.force(path)
+    spring = f"conversion.force.scaling.multiplier={made.SPRING!r}".encode()
+    rewritten(path, "shared-data/header.properties", lambda c: c.replace(spring, spring.split(b"=")[0] + b"=NaN"))
+    rewritten(path, "header.properties", lambda c: c.replace(b"position.x=1.0E-6", b"position.x=NaN"))
+    rewritten(path, "segments/1/segment-header.properties", lambda c: c.replace(b"duration=0.3", b"duration=NaN"))
+    scan = sharptip.read(path)
+    assert scan["deflection"].attrs["units"] == "m"
+    assert not {"force", "spring_constant"} & {*scan, *scan.attrs}
+    assert np.isnan(scan["tip_x"][0])
+    assert float(scan["tip_y"][0]) == -2e-6
+    assert np.isfinite(scan["time"][0].values).sum() == made.N[0]
+
+
+def test_numbers_that_were_exported_have_no_encoder(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpk-force"
+    made.force(path)
+    lines = (b"lcd-info.1.encoder", b"lcd-info.1.type")
+
+    def exported(content: bytes) -> bytes:
+        kept = [line for line in content.splitlines() if not line.startswith(lines)]
+        return b"\n".join([*kept, b"lcd-info.1.type=float-data"]) + b"\n"
+
+    rewritten(path, "shared-data/header.properties", exported)
+    for k in range(3):
+        numbers = volts(0, (k,)).astype(">f4").tobytes()
+        rewritten(path, f"segments/{k}/channels/vDeflection.dat", lambda _, numbers=numbers: numbers)
+    scan = sharptip.read(path)
+    np.testing.assert_allclose(scan["deflection"][0], volts(0, (0, 1, 2)) * made.SENSITIVITY, rtol=1e-6)
+    assert coding({"type": "float-data", "conversion-set.conversions.base": "volts"}, "it").slots["volts"].unit == "V"
+
+
 def test_damage_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.jpk-force"
     made.force(path)
@@ -189,6 +243,22 @@ def test_damage_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"stray")
     with pytest.raises(ReadError, match="bytes follow"):
         sharptip.read(path)
+
+
+def test_an_archive_finds_every_member_and_no_other(tmp_path: Path) -> None:
+    names = [f"index/{i}/segments/{i % 3}/channels/é{i}.dat" for i in range(500)]
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for i, name in enumerate(names):
+            archive.writestr(name, str(i))
+    members = zipped.archive(tmp_path / "a.zip")
+    assert list(members) == names
+    assert "index/0" not in members
+    with (tmp_path / "a.zip").open("rb") as file:
+        assert [members.read(file, name) for name in reversed(names)] == [str(i).encode() for i in range(499, -1, -1)]
+    with zipfile.ZipFile(tmp_path / "a.zip", "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr(names[7], "again")
+    with pytest.raises(ReadError, match="a name twice"):
+        zipped.archive(tmp_path / "a.zip")
 
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
@@ -251,6 +321,12 @@ def test_encoders_and_computed_numbers() -> None:
 def test_properties_as_java_writes_them() -> None:
     raw = b"#c\r\n! c\na\\=b=c\\n d\\\n   e\nq 5\nw:6\nt\t=\t7\nu=\\u00e9\\\\\\ \nk=\n  ind=1\nempty\n"
     assert parse(raw) == {"a=b": "c\n de", "q": "5", "w": "6", "t": "7", "u": "é\\ ", "k": "", "ind": "1", "empty": ""}
+
+
+def test_lines_of_a_header_that_are_asked_for() -> None:
+    raw = b"a=1\nchannel.x=2\r\nchannels.list=x y\nb.channel=3\n"
+    assert parse_lines(raw, b"channel") == {"channel.x": "2", "channels.list": "x y"}
+    assert parse_lines(raw + b"channel.y=4 \\\n  5\n", b"channel")["channel.y"] == "4 5", "a line that goes on"
 
 
 # --- real files -------------------------------------------------------------------------------------------------------

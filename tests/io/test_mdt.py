@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,25 @@ def test_curves_that_explain_themselves(tmp_path: Path) -> None:
     assert scan["visit"].values.tolist() == [0, 1, 0, 1]
     np.testing.assert_allclose(scan["tip_x"], [1.5e-6, 1.5e-6, 2.5e-6, 2.5e-6])
     assert json.loads(scan.attrs["header"])["frames"][0]["xml"] == [made.XML]
+
+
+def test_spectra_at_points_of_the_older_type(tmp_path: Path) -> None:
+    """Type 1 may say where its curves were taken, as type 201 does."""
+    made.spectra(tmp_path / "a.mdt")
+    data = (tmp_path / "a.mdt").read_bytes()
+    at = data.index(struct.pack("<H", 201))
+    (tmp_path / "b.mdt").write_bytes(data[:at] + struct.pack("<H", 1) + data[at + 2 :])
+    new, old = sharptip.io.scans(tmp_path / "a.mdt")[1], sharptip.io.scans(tmp_path / "b.mdt")[1]
+    np.testing.assert_array_equal(old["current"], new["current"])
+    np.testing.assert_array_equal(old["tip_x"], new["tip_x"])
+
+
+def test_a_frame_without_a_scale_costs_no_other(tmp_path: Path) -> None:
+    height, current = (made.scanned(t, 0, z) for t, z in (("1F:Height", (10.0, 0.5, 0)), ("1F:Iprobe", (0.0, 0.0, 1))))
+    made._file(tmp_path / "a.mdt", height, current)
+    scan = sharptip.read(tmp_path / "a.mdt")
+    assert list(scan.data_vars) == ["height"]
+    assert "frame 1: its converter's step is 0" in json.loads(scan.attrs["unread_frames"])[0]
 
 
 def test_what_is_not_read_is_named(tmp_path: Path) -> None:

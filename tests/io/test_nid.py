@@ -54,6 +54,16 @@ def test_curves_run_in_and_out_again(tmp_path: Path) -> None:
     assert results["slopeout10"].attrs["units"] == "N/m"
 
 
+def test_a_group_without_channels_and_the_older_suffix(tmp_path: Path) -> None:
+    made.image(tmp_path / "a.ezd")
+    data = (tmp_path / "a.ezd").read_bytes()
+    for said in (b"Gr3-Name=Spec forward\r\nGr3-Count=0\r\n", b"Gr3-Name=Spec forward\r\n"):
+        changed = data.replace(b"GroupCount=3\r\n", b"GroupCount=4\r\n" + said)
+        assert changed != data
+        (tmp_path / "b.ezd").write_bytes(changed)
+        assert sharptip.read(tmp_path / "b.ezd").equals(sharptip.read(tmp_path / "a.ezd"))
+
+
 def test_thermal_tune(tmp_path: Path) -> None:
     made.thermal(tmp_path / "a.nid")
     scan = sharptip.read(tmp_path / "a.nid")

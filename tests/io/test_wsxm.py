@@ -55,8 +55,69 @@ def test_what_is_no_image_of_a_place_is_refused_by_name(tmp_path: Path) -> None:
     made.image(tmp_path / "a.stp", lateral="1/nm")
     with pytest.raises(ReadError, match="X Amplitude is in '1/nm'"):
         sharptip.read(tmp_path / "a.stp")
-    made.image(tmp_path / "b.cur", what="IV curve file")
-    with pytest.raises(ReadError, match="'IV curve file'"):
+    made.image(tmp_path / "b.lev", what="Level file")
+    with pytest.raises(ReadError, match="'Level file'"):
+        sharptip.read(tmp_path / "b.lev")
+
+
+@pytest.mark.parametrize("kind", ["short", "double"])
+def test_spectroscopy_image(kind: str, tmp_path: Path) -> None:
+    made.spectroscopy(tmp_path / "a.gsi", kind)
+    scan = sharptip.read(tmp_path / "a.gsi")
+    np.testing.assert_allclose(scan["height"], HEIGHT, rtol=1e-12)
+    np.testing.assert_allclose(scan["bias"], np.array(made.RAMP) * 1e-3, rtol=1e-12)
+    name, unit = ("normal_force", "N") if kind == "short" else ("current", "A")
+    assert scan[name].dims == ("y", "x", "bias")
+    assert scan[name].attrs["units"] == unit
+    stored = made.stack("ramp", kind).transpose(1, 2, 0)
+    physical = made.SHIFT - stored * made.CONVERTER * made.GAIN if kind == "short" else stored
+    np.testing.assert_allclose(scan[name], physical * 1e-9, rtol=1e-12)
+    np.testing.assert_allclose(scan[name].isel(y=2, bias=1), physical[2, :, 1] * 1e-9, rtol=1e-12)
+    assert scan.attrs["ramp"] == "Backward"
+    assert "no real file" in scan.attrs["reader_untested"]
+
+
+def test_a_ramp_that_is_not_listed_is_counted(tmp_path: Path) -> None:
+    made.spectroscopy(tmp_path / "a.gsi", listed=2)
+    assert sharptip.read(tmp_path / "a.gsi")["normal_force"].dims == ("y", "x", "sample")
+
+
+@pytest.mark.parametrize(("kind", "listed"), [("short", True), ("double", False)])
+def test_movie(kind: str, listed: bool, tmp_path: Path) -> None:
+    made.movie(tmp_path / "a.mpp", kind, listed)
+    film = sharptip.read(tmp_path / "a.mpp")
+    assert film["height"].dims == ("time", "y", "x")
+    worth = made.PER_COUNT if kind == "short" else 1.0
+    np.testing.assert_allclose(film["height"], made.stack("film", kind) * worth * 1e-9, rtol=1e-12)
+    np.testing.assert_allclose(film["height"].isel(time=1), made.stack("film", kind)[1] * worth * 1e-9, rtol=1e-12)
+    np.testing.assert_allclose(film["time"], made.TIMES if listed else [0, 2, 4], rtol=1e-12)
+    assert film["time"].attrs["units"] == "s"
+    data = (tmp_path / "a.mpp").read_bytes().replace(b"Total Time: 6 s", b"Total Time: 0 s").replace(b"sec", b"")
+    (tmp_path / "b.mpp").write_bytes(data.replace(b"Frame 0", b"Frame x"))
+    assert sharptip.read(tmp_path / "b.mpp")["height"].dims == ("sample", "y", "x"), "times are not made up"
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_curve_there_and_back(back: bool, tmp_path: Path) -> None:
+    made.curve(tmp_path / "a.iv.cur", back=back)
+    scan = sharptip.read(tmp_path / "a.iv.cur")
+    x = np.linspace(-0.1, 0.1, 5)
+    np.testing.assert_allclose(scan["bias"], x, atol=1e-15)
+    assert scan["current"].dims == ("direction", "site", "bias")
+    known = np.stack([(x * 1e3) ** 2 + 10 * k + x * 1e3 for k in (0, 1)]) * 1e-9
+    np.testing.assert_allclose(scan["current"][:, 0], known, rtol=1e-9)
+
+
+def test_other_curves(tmp_path: Path) -> None:
+    made.curve(tmp_path / "a.cur", lines=1, axis="Z", unit="nm", kind="FZ")
+    assert sharptip.read(tmp_path / "a.cur")["current"].dims == ("site", "distance")
+    made.curve(tmp_path / "b.cur", lines=3)
+    scan = sharptip.read(tmp_path / "b.cur")
+    assert scan["current"].dims == scan["bias"].dims == ("curve", "sample")
+    assert scan["bias"].attrs["units"] == "V"
+    whole = (tmp_path / "b.cur").read_bytes()
+    (tmp_path / "b.cur").write_bytes(whole[: whole.rindex(b"\r\n", 0, -2) + 2])
+    with pytest.raises(ReadError, match="5 points of 3 lines"):
         sharptip.read(tmp_path / "b.cur")
 
 

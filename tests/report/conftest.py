@@ -1,8 +1,6 @@
-"""A page with every block and every figure, and a way to open it in a browser."""
+"""A page with every block and every figure."""
 
 from __future__ import annotations
-
-import shutil
 
 import numpy as np
 import pytest
@@ -156,18 +154,3 @@ def page(drawn):
 
 def picture(drawn, name):
     return Picture(drawn[name], f"What the {name} shows, in a sentence that says how to read it.", f"Figure of {name}.")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Headless Chromium, or a skip that says why."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra 'dev')")
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("no Chromium on this machine; install it to open the report")
-    quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-             "--disable-component-update", "--disable-sync"]  # fmt: skip
-    with playwright.sync_playwright() as p:
-        opened = p.chromium.launch(executable_path=program, args=quiet)
-        yield opened
-        opened.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import sys
 import warnings
 from collections import Counter
@@ -92,12 +93,52 @@ def _root(
 
 
 @app.command()
-def info(file: File, as_json: Json = False, size: SizeOption = None) -> None:
-    """What is in a file: format, channels with units and ranges, pixel size, size."""
+def info(
+    file: Annotated[Path, typer.Argument(help="A file as the instrument wrote it, or a folder of them.")],
+    as_json: Json = False,
+    size: SizeOption = None,
+) -> None:
+    """What is in a file: format, channels with units and ranges, pixel size, size. Of a folder: a line for each file.
+
+    What is cut off, could not be read or shows nothing is said; files of a folder that are broken are named in the end.
+    """
     from .. import io
 
+    if file.is_dir() and not (file / "zarr.json").is_file():
+        _info_of_folder(file, as_json)
+        return
     found = io.describe(file, size="unknown" if size is None else _size(size))
     typer.echo(json.dumps(found, ensure_ascii=False) if as_json else _told(file, found))
+
+
+def _info_of_folder(folder: Path, as_json: bool) -> None:
+    from .. import io
+    from ..batch.sources import find
+
+    sources = find([folder])
+    broken = [(str(path), why) for path, why in sources.closed]
+    if not as_json:
+        typer.echo(f"{'file':<40} {'format':<16} {'scans':>5}  {'axes':<34} {'size':<20} channels")
+    for path in sources.files:
+        try:
+            found = io.describe(path, ranges=False)
+        except SharptipError as error:
+            broken.append((sources.name(path), _without_name(error, path)))
+            continue
+        if as_json:
+            typer.echo(json.dumps({"file": str(path), **found}, ensure_ascii=False))
+        else:
+            typer.echo(_line_told(sources.name(path), found))
+    for name, why in broken:
+        if as_json:
+            typer.echo(json.dumps({"file": str(folder / name), "error": why}, ensure_ascii=False))
+        else:
+            typer.echo(f"! {name}: {why}")
+    n = len(sources.files) + len(sources.closed)
+    if not as_json:
+        typer.echo(f"{n - len(broken)} of {n} files can be read")
+    if broken:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -117,6 +158,9 @@ def convert(
     unit: Annotated[str | None, typer.Option(help="The unit of those numbers.")] = None,
     direction: Annotated[str | None, typer.Option(help="The direction that is written: forward or backward.")] = None,
     frame: Annotated[int | None, typer.Option(help="The frame of a film that is written, from 0.")] = None,
+    skip_junk: Annotated[
+        bool, typer.Option("--skip-junk", help="Of a film, without the frames that clean has marked as junk.")
+    ] = False,
     speed: Annotated[float | None, typer.Option(help="Of a movie, in times the real speed.")] = None,
     fps: Annotated[float | None, typer.Option(help="Of a movie, frames per second; 10 without --speed.")] = None,
     scan_name: Annotated[
@@ -135,7 +179,10 @@ def convert(
         scan: Any = io.read(file, size=_size(size), channel=channel, unit=unit)
         if scan_name is not None:
             scan = _one_scan(io.scans(file, size=_size(size), channel=channel, unit=unit), scan_name, file)
-        io.write(scan, target, channel=channel, direction=direction, frame=frame, speed=speed, fps=fps, tell=tell)
+        io.write(
+            scan, target, channel=channel, direction=direction, frame=frame, skip_junk=skip_junk, speed=speed, fps=fps,
+            tell=tell,
+        )  # fmt: skip
 
     if to is None:
         if len(files) > 1 or (out.is_dir() and out.suffix != ".zarr"):
@@ -192,7 +239,11 @@ def clean(
         Path, typer.Option("--out", "-o", help="A folder for the cleaned scans; for one file also its name.")
     ],
     steps: Annotated[
-        str | None, typer.Option(help="Steps in order, or the name of a chain; auto, if left out.")
+        str | None,
+        typer.Option(
+            help="Steps and chains in order, with options where they are to differ: "
+            "spikes,rows:method=matching,polynomial:degree=3; auto, if left out."
+        ),
     ] = None,
     channel: Annotated[str, typer.Option("--channel", help="What is cleaned; 'all': every image channel.")] = "height",
     size: SizeOption = None,
@@ -203,6 +254,9 @@ def clean(
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core, if left out.")] = None,
     cluster: Annotated[
         str | None, typer.Option(help="tcp://HOST:8786 of a dask scheduler whose workers do it instead.")
+    ] = None,
+    limit: Annotated[
+        float | None, typer.Option(min=0.001, help="Minutes for one file, after which it is given up and listed.")
     ] = None,
     pictures: Annotated[int, typer.Option(min=0, help="Scans that the summary shows before and after.")] = 24,
 ) -> None:
@@ -218,6 +272,8 @@ def clean(
         raise typer.BadParameter("--learned replaces the steps; leave one of the two out", param_hint="--learned")
     if workers and cluster:
         raise typer.BadParameter("the cluster has its own workers; leave one of the two out", param_hint="--workers")
+    if limit and cluster:
+        raise typer.BadParameter("a cluster cannot end a worker; leave one of the two out", param_hint="--limit")
     suffix = f".{suffix.lstrip(chr(46)).lower()}"
     if suffix not in io.WRITTEN:
         known = " or ".join(io.WRITTEN)
@@ -230,6 +286,8 @@ def clean(
     order = Order(chosen, channel, _size(size), unit)
     single = len(sources) == 1 and (not sources[0].is_dir() or (sources[0] / "zarr.json").is_file())
     if single and out.suffix and (out.suffix in io.WRITTEN or not out.is_dir()):
+        if limit:
+            raise typer.BadParameter("it is for several files, which go into a folder", param_hint="--limit")
         told = clean_one(sources[0], out, order, overwrite)
         typer.echo("\n".join([f"{out}", *told]))
         return
@@ -238,7 +296,8 @@ def clean(
     with Pace("cleaning") as pace:
         try:
             done = clean_many(
-                sources, out, order, suffix=suffix, overwrite=overwrite, by=By(workers, cluster), pictures=pictures,
+                sources, out, order, suffix=suffix, overwrite=overwrite, by=By(workers, cluster, limit and 60 * limit),
+                pictures=pictures,
                 progress=pace.to, say=pace.say,
             )  # fmt: skip
         except KeyboardInterrupt:
@@ -467,7 +526,10 @@ def train(
     seed: Annotated[int, typer.Option(help="The same seed and scans give the same model.")] = 0,
     bare: Annotated[bool, typer.Option("--bare", help="Keep the model without its baselines: a smaller file.")] = False,
 ) -> None:
-    """Train a recipe on scans of yours, or on simulated ones, and keep the model."""
+    """Train a recipe on scans of yours, or on simulated ones, and keep the model.
+
+    A network that was interrupted goes on with the same command: each epoch is kept in OUT.state until it is done.
+    """
     from ..core import registry
     from ..fit.model import Model
     from ..fit.recipe import settled
@@ -480,9 +542,13 @@ def train(
         examples, classes = _examples(adapted, options, data, groups, size)
         options.setdefault("classes", classes)
     model = Model(chosen, **options)
+    state = out.with_name(out.name + ".state")
+    out.parent.mkdir(parents=True, exist_ok=True)
     with _Bar("training") as bar:
-        model.fit(examples, seed, lambda history: bar.to("training", len(history.loss), model.options["epochs"]))
+        told = lambda history: bar.to("training", len(history.loss), model.options["epochs"])  # noqa: E731
+        model.fit(examples, seed, told, state=state)
     model.save(out, baselines=not bare)
+    state.unlink(missing_ok=True)
     noun = chosen.noun if chosen.kind == "each" else "scans"
     typer.echo(f"{out}: learned from {model.card['n_examples']} {'real' if model.card['real'] else 'simulated'} {noun}")
 
@@ -692,7 +758,19 @@ def _frames(recipe: Any, options: dict[str, Any], data: Path, size: str | None) 
     from ..fit.unlabelled import frames_of
 
     files = sorted(p for p in data.rglob("*") if p.is_file()) if data.is_dir() and data.suffix != ".zarr" else [data]
-    scans = [scan for file in files for scan in io.scans(file, size=_size(size))]
+    scans, name = [], recipe.eats[0].name
+    for file in files:
+        try:
+            found = io.scans(file, size=_size(size))
+        except SharptipError as error:
+            if len(files) == 1:
+                raise
+            typer.echo(f"sharptip: left out {error}", err=True)
+            continue
+        fitting = [scan for scan in found if name in scan.data_vars]
+        if not fitting and len(files) > 1:
+            typer.echo(f"sharptip: left out {file}: it has no channel {name!r}", err=True)
+        scans += fitting or (found if len(files) == 1 else [])
     return frames_of(scans, recipe, options)
 
 
@@ -788,7 +866,9 @@ def _answer(answer: Any) -> dict[str, Any]:
         chances = dict(zip(answer["label"].values.tolist(), answer[name].values.tolist(), strict=True))
         decided = {k: answer.attrs[k] for k in ("verdict", "stop_line", "change_line", "unlike") if k in answer.attrs}
         return {"answer": answer.attrs["label"], **decided, **{k: round(v, 4) for k, v in chances.items()}}
-    return {"answer": ", ".join(f"{k} ({v.attrs['units']})" for k, v in answer.data_vars.items())}
+    doubts = [text for text in json.loads(answer.attrs.get("doubts", "[]")) if text]
+    told = {"doubtful frames": len(doubts), "the first": doubts[0]} if doubts else {}
+    return {"answer": ", ".join(f"{k} ({v.attrs['units']})" for k, v in answer.data_vars.items()), **told}
 
 
 def _measured(table: Any) -> dict[str, Any]:
@@ -825,13 +905,47 @@ def _told(file: Path, found: dict[str, Any]) -> str:
             size = f"{say(scan['size_m'][0], 'm', 4)} × {say(scan['size_m'][1], 'm', 4)}, pixels of "
             size += f"{say(scan['pixel_size_m'][0], 'm', 4)} × {say(scan['pixel_size_m'][1], 'm', 4)}"
         lines.append(f"  {scan['name'] or 'scan'}: {shape}; {size}")
+        lines += [f"    ! {said}" for said in _warned(scan)]
         for v in scan["variables"]:
             if v["min"] is None:
-                lines.append(f"    {v['name']:<20} no finite value")
+                said = "no finite value" if v["missing"] else f"in {v['units']}, too large to be looked through"
+                lines.append(f"    {v['name']:<20} {said}")
                 continue
             factor, unit = shown(max(abs(v["min"]), abs(v["max"])), v["units"])
-            lines.append(f"    {v['name']:<20} {v['min'] * factor:.4g} to {v['max'] * factor:.4g} {unit}".rstrip())
+            told = f"    {v['name']:<20} {v['min'] * factor:.4g} to {v['max'] * factor:.4g} {unit}".rstrip()
+            lines.append(told + (f"; {v['missing']:.1%} missing" if v["missing"] and "y" in scan["dims"] else ""))
     return "\n".join(lines)
+
+
+def _without_name(error: SharptipError, path: Path) -> str:
+    """An error without the file's name, which stands beside it, and without the list of what could have been."""
+    return re.sub(rf"^{re.escape(str(path))}( \(\w+\))?: ", "", str(error)).partition(". Known: ")[0]
+
+
+def _line_told(name: str, found: dict[str, Any]) -> str:
+    """`info` of one file among many: its first scan, and what is not as it should be."""
+    from ..core.units import say
+
+    scan = found["scans"][0]
+    shape = " × ".join(f"{n} {d}" for d, n in zip(scan["dims"], scan["shape"], strict=True))
+    size = " × ".join(say(length, "m", 3) for length in scan["size_m"]) if scan["size_m"] else ""
+    channels = ", ".join(dict.fromkeys(v["name"] for s in found["scans"] for v in s["variables"]))
+    line = f"{name:<40} {found['format']:<16} {len(found['scans']):>5}  {shape:<34} {size:<20} {channels}"
+    return "\n".join([line, *(f"  ! {said}" for s in found["scans"] for said in _warned(s))])
+
+
+def _warned(scan: dict[str, Any]) -> list[str]:
+    """What is not as it should be: cut off, not read, junk."""
+    from ..core.grid import INCOMPLETE
+    from ..core.marks import Mark, told
+
+    attrs = scan["attrs"]
+    said = [str(attrs[INCOMPLETE])] if INCOMPLETE in attrs else []
+    said += [f"not read: {attrs[name]}" for name in ("unread", "unread_frames", "left_out") if attrs.get(name)]
+    if "points_recorded" in attrs:
+        said.append(f"stopped after {attrs['points_recorded']} of {attrs['points_planned']} points")
+    marks = told({m["frame"]: Mark(m["kind"], m["reason"]) for m in scan["marks"]})
+    return [*said, *([marks] if marks else [])]
 
 
 def _summary(values: dict[str, Any], out: Path) -> str:

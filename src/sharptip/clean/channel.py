@@ -10,6 +10,8 @@ import xarray as xr
 from ..core.errors import ChannelError, ScanError
 from ..core.scan import label
 
+AT_ONCE = 2**22  # bytes of a film that are read at a time
+
 Mask = str | np.ndarray | xr.DataArray | None
 
 
@@ -25,6 +27,33 @@ def on_images(scan: xr.Dataset, channel: str, change: Callable[[np.ndarray], np.
         values = values.astype(float)
     changed = turned.copy(data=change(values)).transpose(*data.dims)
     return scan.assign({channel: changed})
+
+
+class Frames:
+    """The frames (y, x) of a film's channel, read a few at a time when they are asked for; of two directions the first.
+    """
+
+    def __init__(self, data: xr.DataArray) -> None:
+        self._data = data
+        self._step = max(1, AT_ONCE // max(1, data.nbytes // max(1, data.sizes["time"])))
+        self._start, self._block = 0, np.empty((0, 0, 0))
+
+    @classmethod
+    def of(cls, data: xr.DataArray) -> Frames:
+        """data: a channel with axes time, y, x and perhaps direction."""
+        one = data.isel(direction=0) if "direction" in data.dims else data
+        return cls(one.transpose("time", "y", "x"))
+
+    def __len__(self) -> int:
+        return self._data.sizes["time"]
+
+    def __getitem__(self, i: int) -> np.ndarray:
+        if not 0 <= i < len(self):
+            raise IndexError(i)  # which ends a loop over the frames
+        if not self._start <= i < self._start + len(self._block):
+            self._start = i - i % self._step
+            self._block = np.asarray(self._data.variable[self._start : self._start + self._step].values)
+        return self._block[i - self._start]
 
 
 def each_image(z: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

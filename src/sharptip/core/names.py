@@ -47,6 +47,7 @@ UNITS: dict[str, tuple[str, ...]] = {
     "scar_mask": ("1",),  # 1 where a streak of the tip hid the surface, which was drawn from the lines beside it
     "substrate": ("1",),  # probability that the level background is seen
     "background": ("m", "V", "A", "rad", "Hz"),  # tilt and bow that were taken off
+    "uncertainty": ("m", "V", "A", "rad", "Hz"),  # standard deviation of a restored channel
     "row_offsets": ("m", "V", "A", "rad", "Hz"),  # of each line, taken off
     "row_tilts": ("m", "V", "A", "rad", "Hz"),  # of each line, from its middle to its right end, taken off
     "time": ("s",),  # along `sample` of a curve; as an axis, of the frames of a film
@@ -68,6 +69,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (r"amplitude error|amp(litude)?.*setpoint error", "amplitude_error"),
     (r"piezo ?response", "piezo_response"),
     (r"spectral density", "amplitude_spectral_density"),
+    (r"\bpsd\b", "spectral_density"),
     (r"log ?current", "log_current"),
     (r"freq(uency)?[ _]?shift|oc m1 freq|delta ?f\b|\bdf\b", "frequency_shift"),
     (r"lateral|friction|horizontal deflection|hor\. deflection|hdeflection|^lf$", "lateral_force"),

@@ -8,6 +8,7 @@ model.save("x.sharptip"); Model.load("x.sharptip")
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -26,12 +27,14 @@ from ..core.scan import label
 from ..data.split import folds, holdout
 from . import each
 from . import score as scoring
+from .beside import Looks, with_others
 from .kinds import kind_of
 from .prepare import Prepared, prepare, to_tiles
 from .recipe import COMMON, Example, Port, Recipe, settled
 from .scale import CLIP, Scale
 from .storage import load, save
 
+DOUBTS = "doubts"  # beside the answers of a frame, until they are put together
 TOGETHER = 8  # frames of a film that go through a network at once
 PARTS = 8  # of the groups; each member of an ensemble learns without one of them
 WEIGHTS = Path(__file__).parents[1] / "weights"  # trained models that ship, NAME.sharptip
@@ -57,10 +60,15 @@ class Model:
     # -- learning ---------------------------------------------------------------------------------------------
 
     def fit(
-        self, scans: Sequence[Example] | None = None, seed: int = 0, on_epoch: Callable[..., Any] | None = None
+        self,
+        scans: Sequence[Example] | None = None,
+        seed: int = 0,
+        on_epoch: Callable[..., Any] | None = None,
+        state: str | Path | None = None,
     ) -> Model:
         """Learn from examples, or from simulated ones when none are given. Returns itself.
 
+        state: a file that keeps every epoch of a network; a run that was interrupted goes on from there.
         The same examples and seed give the same model on one machine. Raises ModelError where nothing can be
         learned: one class only, scans of unequal pixel size without a common one, no simulator and no examples.
         """
@@ -85,7 +93,7 @@ class Model:
         self.learner = self._new_learner(seed)
         if _is_network(self.learner):
             self._take_over()
-            self._train(x, y, owner, examples, seed, on_epoch)
+            self._train(x, y, owner, examples, seed, on_epoch, state)
         else:
             self.kind.learn(self.learner, self._features(x), y)
         if self.recipe.kind != "restore":
@@ -155,16 +163,23 @@ class Model:
         scale, tile = self._scale(prepared), self.card["tile"]
         if example.truth is None and self.recipe.itself is None:
             raise ModelError(f"{label(example.scan)} comes without its truth, from which {self.recipe.name!r} learns")
-        clip = (
-            None if self.recipe.finish or self.recipe.itself else CLIP
-        )  # what is put together again in the end is seen whole
-        x = np.stack([tiles_of(c, tile) for c in scale.numbers(prepared.channels, clip)], axis=1)
-        if example.truth is None:
-            return x, x
+        clip = None if self.recipe.finish else CLIP  # what is put together again in the end is seen whole
+        numbers = scale.numbers(prepared.channels, clip)
+        if self.recipe.beside:
+            numbers = with_others(numbers, prepared, self._others(example), scale)
+        x = np.stack([tiles_of(c, tile) for c in numbers], axis=1)
+        if self.recipe.itself:
+            return x, x[:, :1]
         shape = prepared.channels.shape[1:]
         truth = [(p, _whole_image(example.truth[p.name], shape)) for p in self.recipe.gives]
         y = np.stack([tiles_of(scale.number(t, p.number, self._eaten(p)), tile) for p, t in truth], axis=1)
         return x, y
+
+    def _others(self, example: Example) -> list[Prepared | None]:
+        """The other looks that an example brings, or as many times none."""
+        assert self.recipe.beside is not None
+        known = example.beside or (None,) * len(self.recipe.beside({}, {}, self.options))
+        return [None if scan is None else prepare(self.recipe, scan) for scan in known]
 
     def _eaten(self, port: Port) -> int:
         """The channel on whose scale a port's numbers are: its own, or the first."""
@@ -175,15 +190,15 @@ class Model:
         """(epoch, rng) → batches, for recipes that make them anew in every epoch; None where x and y are all."""
         if self.options["fresh"] and not self.card["real"]:
             return self._fresh
-        if self.recipe.itself is None or all(e.truth is not None for e in examples):
+        if self.recipe.itself is None:
             return None
-        if any(e.truth is not None for e in examples):
-            raise ModelError("some examples have a truth and some have none; learn from one kind at a time")
         size, itself = self.options["batch"], self.recipe.itself
+        number = self.options.get("tiles", len(x))
 
         def drawn(epoch: int, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-            order = rng.permutation(len(x))
-            for i in range(0, len(x), size):
+            rounds = -(-number // len(x))
+            order = np.concatenate([rng.permutation(len(x)) for _ in range(rounds)])[:number]
+            for i in range(0, len(order), size):
                 yield itself(x[order[i : i + size]], rng, self.options)
 
         return drawn
@@ -261,7 +276,14 @@ class Model:
                 self.baselines[name + after] = self.kind.learn(estimator, features, y)
 
     def _train(
-        self, x: np.ndarray, y: np.ndarray, owner: np.ndarray, examples: Sequence[Example], seed: int, on_epoch: Any
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        owner: np.ndarray,
+        examples: Sequence[Example],
+        seed: int,
+        on_epoch: Any,
+        state: str | Path | None,
     ) -> None:
         from .train_network import train_ensemble, train_network
 
@@ -283,7 +305,7 @@ class Model:
             _, out = holdout(groups, strata, 0.2, np.random.default_rng(seed))
             validation = np.isin(owner, out)
         drawn = self._batches_made(x, examples)
-        history = train_network(self.learner, x, y, self.recipe, self.options, seed, validation, on_epoch, drawn)
+        history = train_network(self.learner, x, y, self.recipe, self.options, seed, validation, on_epoch, drawn, state)
         self.learner.requires_grad_(True)
         self.card["history"] = asdict(history)
 
@@ -413,35 +435,50 @@ class Model:
         channel_of(scan, port.name)  # refused by name where there is none
         repeats = [str(d) for d in scan[port.name].dims if d not in port.dims]
         places = list(np.ndindex(*(scan.sizes[d] for d in repeats)))
-        found: list[dict[str, np.ndarray]] = []
+        values: dict[str, np.ndarray] = {}  # of all frames; nothing else of a frame stays in memory
+        doubts: list[str] = []
+        looks = Looks(self.recipe, scan, {d: scan.sizes[d] for d in repeats}, self.options, keep=4 * TOGETHER)
         for first in range(0, len(places), TOGETHER):
-            parts = [scan.isel(dict(zip(repeats, at, strict=True))) for at in places[first : first + TOGETHER]]
-            prepared = [prepare(self.recipe, part) for part in parts]
-            found += self._numbers_back(prepared)
+            parts = [dict(zip(repeats, at, strict=True)) for at in places[first : first + TOGETHER]]
+            prepared = [looks.at(part) for part in parts]
+            found = self._numbers_back(prepared, [looks.beside(part) for part in parts])
+            for i, one in enumerate(found, first):
+                doubts.append(str(one.pop(DOUBTS, "")))
+                for name, image in one.items():
+                    values.setdefault(name, np.empty((len(places), *image.shape)))[i] = image
         answer = scan.drop_vars(list(scan.data_vars))
+        if self.recipe.doubts:
+            answer.attrs["doubts"] = json.dumps(doubts)
+            self._warn_doubtful(doubts, label(scan))
         shape = tuple(scan.sizes[d] for d in repeats)
         for port in self.recipe.gives:
-            values = np.stack([f[port.name] for f in found])
-            values = values.reshape(*shape, *values.shape[1:])
-            answer[port.name] = xr.Variable((*repeats, *port.dims), values, {"units": port.unit})
+            whole = values[port.name].reshape(*shape, *values[port.name].shape[1:])
+            answer[port.name] = xr.Variable((*repeats, *port.dims), whole, {"units": port.unit})
         return answer, prepared[-1]
 
-    def _numbers_back(self, prepared: Sequence[Prepared]) -> list[dict[str, np.ndarray]]:
+    def _numbers_back(
+        self, prepared: Sequence[Prepared], others: Sequence[Sequence[Prepared | None]]
+    ) -> list[dict[str, np.ndarray]]:
         """What the network makes of scans of one size, by name and in units; NaN where the scan was."""
         from .train_network import run_network
 
         scales = [self._scale(p) for p in prepared]
-        numbers = np.stack([s.numbers(p.channels, clip=None) for s, p in zip(scales, prepared, strict=True)])
+        numbers = np.stack([
+            with_others(s.numbers(p.channels, clip=None), p, beside, s)
+            for s, p, beside in zip(scales, prepared, others, strict=True)
+        ])  # fmt: skip
         answers = []
         for out, scale, p in zip(run_network(self.learner, numbers, batch=TOGETHER), scales, prepared, strict=True):
             named = {
                 port.name: scale.value(image if "x" in port.dims else image[:, 0], port.number, self._eaten(port))
                 for port, image in zip(self.recipe.gives, out, strict=True)
             }
+            raw = np.where(p.lost, np.nan, p.channels[0])
             if self.recipe.finish:
-                named = self.recipe.finish(np.where(p.lost, np.nan, p.channels[0]), named, self.options)
+                named = self.recipe.finish(raw, named, self.options)
+            doubt = {DOUBTS: np.array(self.recipe.doubts(raw, named, self.options))} if self.recipe.doubts else {}
             gone = {2: p.lost, 1: p.lost.all(axis=1)}
-            answers.append({name: np.where(gone[v.ndim], np.nan, v) for name, v in named.items()})
+            answers.append({name: np.where(gone[v.ndim], np.nan, v) for name, v in named.items()} | doubt)
         return answers
 
     def _warn_strange(self, answer: xr.Dataset, tiles: np.ndarray, name: str) -> None:
@@ -455,6 +492,12 @@ class Model:
         if found > 1:
             text = f"{name} is unlike the scans that this {self.recipe.name!r} model learned from: a guess"
             warnings.warn(text, OutOfRange, stacklevel=3)
+
+    def _warn_doubtful(self, doubts: Sequence[str], name: str) -> None:
+        found = [text for text in doubts if text]
+        if found:
+            text = f"{name}: {len(found)} of {len(doubts)} answers are doubtful; the first: {found[0]}"
+            warnings.warn(text, OutOfRange, stacklevel=4)
 
     def _warn_outside(self, prepared: Prepared, scan: xr.Dataset) -> None:
         if self.recipe.scale != "fixed":

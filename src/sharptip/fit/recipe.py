@@ -56,13 +56,14 @@ class Example:
 
     truth: a class name ('classify'); a scan of the recipe's outputs ('restore'); the share of people, 0–1, who saw each
     attribute, by its name ('rate'), of `raters` people; arrays by name with an entry for each row ('each'), NaN where
-    nobody knows.
+    nobody knows. beside: other looks at the same place, for a recipe that has them; None where one is missing.
     """
 
     scan: xr.Dataset
     truth: Any
     group: str = ""
     raters: int = 1
+    beside: tuple[xr.Dataset | None, ...] = ()
 
 
 _KNOWN = {
@@ -94,8 +95,13 @@ class Recipe:
               what the scanner had seen until then, so that an answer never rests on lines to come.
     loss      'auto', the name of one, or (answer, truth) → scalar on tensors.
     least     pixels each way that a scan must have.
-    itself    (tiles, rng, options) → what the network sees and what it is held against, drawn anew in every epoch; for
-              a recipe that restores and can learn from examples without a truth.
+    itself    (tiles, rng, options) → what the network sees and what it is held against, drawn anew for every batch; for
+              a recipe that restores and learns from what it is to restore. A truth is then for judging alone.
+    beside    (place, sizes, options) → places of other looks at what a scan shows there (the other direction, frames
+              before and after), None where there is none; a place says where on each axis that repeats. The network
+              sees them as further channels, brought onto the first.
+    doubts    (the channel (y, x) as it came, answers by name, options) → why not to believe an answer, '' if nothing
+              speaks against it; kept in the attribute `doubts`, a JSON list with a text for each frame.
     finish    ('restore': the channel (y, x) as it came, answers by name, options) → answers by name, for what follows
               from the others exactly; missing pixels are NaN in the channel.
     decide    (probabilities, classes) → plain values that follow from them (a verdict, a line at which to stop), kept
@@ -136,6 +142,8 @@ class Recipe:
     least: int = 1
     itself: Callable[[np.ndarray, np.random.Generator, Options], tuple[np.ndarray, np.ndarray]] | None = None
     finish: Callable[[np.ndarray, dict[str, np.ndarray], Options], dict[str, np.ndarray]] | None = None
+    beside: Callable[[Mapping[str, int], Mapping[str, int], Options], list[dict[str, int] | None]] | None = None
+    doubts: Callable[[np.ndarray, dict[str, np.ndarray], Options], str] | None = None
     features: Callable[[Any], np.ndarray] | None = None
     decide: Callable[[np.ndarray, Sequence[str]], dict[str, Any]] | None = None
     symmetries: tuple[str, ...] = ("identity",)

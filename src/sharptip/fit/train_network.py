@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from functools import partial
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from .kinds import rater_weight
 from .loop import History, binary_loss, class_hits, class_loss, cosine, train
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .recipe import Recipe
 
 
@@ -55,6 +58,7 @@ def train_network(
     validation: np.ndarray | None,
     on_epoch: Any = None,
     drawn: Any = None,
+    state: str | Path | None = None,
 ) -> History:
     """x (n, c, h, w), y (n, ...); `validation` (n,) marks tiles that are held out for early stopping.
 
@@ -93,6 +97,10 @@ def train_network(
         patience=options["patience"],
         schedule=schedule,
         on_epoch=on_epoch,
+        state=state,
+        about=""
+        if state is None
+        else f"{len(x)} tiles {sha256(xs.numpy().tobytes()).hexdigest()[:12]}, {options['epochs']} epochs",
         **plain,
     )
     net.eval()

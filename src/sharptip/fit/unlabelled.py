@@ -7,55 +7,48 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from ..clean import junk_frames
 from ..core.errors import ModelError
 from ..core.scan import channel, label
 from .recipe import Example, Options, Recipe
 
-APART = 0.5  # correlation of the two passes below which they do not show the same
+PIXELS = 2**24  # of all frames that are learned from: 64 of 512 × 512, so that they fit in memory
 
 
 def frames_of(scans: Sequence[xr.Dataset], recipe: Recipe, options: Options) -> list[Example]:
-    """At most options["examples"] frames, evenly over all scans; each scan is a group.
+    """At most options["examples"] frames (fewer of large ones), evenly over all scans; each scan is a group.
 
-    Where forward and backward were recorded, each is the other's truth: two looks at one surface, each with noise of
-    its own. Raises ChannelError for a scan without the channel, ModelError where there is nothing, or where the two
-    passes do not show the same.
+    Each frame comes with the other looks at the same place that the recipe asks for, as far as there are any. Frames
+    that show nothing are left out. Raises ChannelError for a scan without the channel, ModelError where there is
+    nothing.
     """
-    name = recipe.eats[0].name
+    port = recipe.eats[0]
+    sizes: list[dict[str, int]] = []
     places: list[tuple[int, dict[str, int]]] = []
     for i, scan in enumerate(scans):
-        channel(scan, name)
-        repeats = [str(d) for d in scan[name].dims if d not in (*recipe.eats[0].dims, "direction")]
-        places += [(i, dict(zip(repeats, at, strict=True))) for at in np.ndindex(*(scan.sizes[d] for d in repeats))]
-    if not places:
-        raise ModelError(f"there is no frame to learn from; recipe {recipe.name!r} takes scans with {name!r}")
-    chosen = np.unique(np.linspace(0, len(places) - 1, min(options["examples"], len(places))).round().astype(int))
+        channel(scan, port.name)
+        sizes.append({str(d): scan.sizes[d] for d in scan[port.name].dims if d not in port.dims})
+        places += [(i, dict(zip(sizes[i], at, strict=True))) for at in np.ndindex(*sizes[i].values())]
+    largest = max((scans[i].sizes["y"] * scans[i].sizes["x"] for i, _ in places), default=1)
+    number = min(options["examples"], len(places), max(1, PIXELS // largest))
+    chosen = np.unique(np.linspace(0, len(places) - 1, number).round().astype(int))
     examples: list[Example] = []
     for i, at in (places[k] for k in chosen):
-        frame, group = scans[i][[name]].isel(at).assign_attrs(scans[i].attrs), f"{i} {label(scans[i])}"
-        if "direction" not in frame.dims or frame.sizes["direction"] < 2:
-            one = frame.squeeze("direction", drop=True) if "direction" in frame.dims else frame
-            examples.append(Example(one, None, group))
+        if _shows_nothing(scans[i], at, recipe):
             continue
-        there, back = (frame.sel(direction=d, drop=True) for d in ("forward", "backward"))
-        level = [_cleaned(recipe, one) for one in (there, back)]
-        _demand_alike(level[0][name].values, level[1][name].values, group)
-        examples += [Example(there, level[1], group), Example(back, level[0], group)]
+        others = recipe.beside(at, sizes[i], options) if recipe.beside else []
+        beside = tuple(None if o is None else _frame(scans[i], o, recipe) for o in others)
+        examples.append(Example(_frame(scans[i], at, recipe), None, f"{i} {label(scans[i])}", beside=beside))
+    if not examples:
+        raise ModelError(f"there is no frame to learn from; recipe {recipe.name!r} takes scans with {port.name!r}")
     return examples
 
 
-def _cleaned(recipe: Recipe, scan: xr.Dataset) -> xr.Dataset:
-    """A truth is cleaned like what is learned from it."""
-    for clean in recipe.clean:
-        scan = clean(scan, channel=recipe.eats[0].name)
-    return scan
+def _frame(scan: xr.Dataset, at: dict[str, int], recipe: Recipe) -> xr.Dataset:
+    """One frame, read when its numbers are asked for."""
+    return scan[[recipe.eats[0].name]].isel(at).assign_attrs(scan.attrs)
 
 
-def _demand_alike(there: np.ndarray, back: np.ndarray, name: str) -> None:
-    both = np.isfinite(there) & np.isfinite(back)
-    alike = np.corrcoef(there[both], back[both])[0, 1] if both.sum() > 2 else 0.0
-    if not alike >= APART:
-        raise ModelError(
-            f"{name}: forward and backward correlate by {alike:.2f} only, so neither is the other's truth; "
-            "bring them onto each other, or keep one direction"
-        )
+def _shows_nothing(scan: xr.Dataset, at: dict[str, int], recipe: Recipe) -> bool:
+    image = _frame(scan, at, recipe)[recipe.eats[0].name].transpose(*recipe.eats[0].dims).values
+    return bool(junk_frames(image[None]).junk[0])

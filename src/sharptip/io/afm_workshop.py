@@ -4,7 +4,7 @@ Layout: the text that the instrument's software exports. A title, lines `Key:<ta
 named by the part of the curve, the quantity and its unit: `Extend Z-Sense(nm),Extend T-B(V),Retract Z-Sense(nm),…`, a
 row for every sample counted from the start of each part, so that a shorter part leaves fields empty. `Z-Sense` grows
 toward the sample; `T-B` is the photodiode's top minus bottom. The force constant and the gain of the light lever that
-the header may hold are kept as facts; nothing is calculated from them, for they are 1 where nobody calibrated.
+the header may hold are kept as facts, unless they are 1, as they are where nobody calibrated.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Facts = dict[str, str]
 
 
 def detect(head: bytes, path: Path) -> bool:
-    return (head if head.startswith(_TITLE) else first_member(head, path)).startswith(_TITLE)
+    return (head if head.startswith(_TITLE) else first_member(head)).startswith(_TITLE)
 
 
 def read(path: Path) -> list[Grid]:
@@ -86,13 +86,13 @@ def _channel(name: str, unit: str, parts: Sequence[np.ndarray]) -> Channel:
 
 
 def _calibration(facts: Facts) -> dict[str, object]:
-    """What the file says, 1 N/m and 1 mV/nm where nobody calibrated: attributes only."""
+    """What the file says, as attributes only; exactly 1 stands where nobody calibrated, and is not said."""
     out: dict[str, object] = {}
-    k, gain = facts.get("Force Constant, nN/nm"), facts.get("Light Lever Gain, mV/nm")
-    if k is not None:
-        out["spring_constant"] = finite(k, "Force Constant")
-    if gain is not None and finite(gain, "Light Lever Gain") > 0:
-        out["sensitivity"] = 1e-6 / finite(gain, "Light Lever Gain")  # mV/nm is 1e6 V/m
+    k, gain = (finite(facts.get(key, "1"), key) for key in ("Force Constant, nN/nm", "Light Lever Gain, mV/nm"))
+    if k != 1:
+        out["spring_constant"] = k
+    if gain > 0 and gain != 1:
+        out["sensitivity"] = 1e-6 / gain  # mV/nm is 1e6 V/m
     return out
 
 

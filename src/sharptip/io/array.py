@@ -4,8 +4,9 @@ Layout: NEP 1. Nothing is ever unpickled. A three-dimensional array is a stack o
 grid of its own, since nobody said when it was taken. All frames of a stack are views of one block of memory; those of a
 large `.npy` stay in the file until they are asked for. An array of more dimensions is a map of spectra (y, x, axis_2,
 axis_3 …), as spectroscopic images are saved; arrays as long as some of its axes are kept beside it, and name them where
-they are known (`ckpfm`). Complex numbers become their real and imaginary parts, records one channel a field. In an
-`.npz`, one-dimensional arrays, text, and tables with one row per frame of a stack are kept in the header.
+they are known (`ckpfm`). A shape that looks like another order, such as colours last, is refused and never turned.
+Complex numbers become their real and imaginary parts, records one channel a field. In an `.npz`, one-dimensional
+arrays, text, and tables with one row per frame of a stack are kept in the header.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import math
 import re
 import zipfile
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,9 @@ _LARGEST = 2**30  # bytes of what is taken into the memory as a whole
 _MOST_LISTED = 2**16  # numbers beside a map that belong to none of its axes and are kept in the header
 _SMALL = 16  # facts of up to this many values are kept verbatim
 _LONGEST_HEADER = 65536
+_COLOURS = 16  # of a last axis up to this long, behind two that are longer, nobody knows whether it is x or channels
+_LONGER = (2, 4)  # times: longer than a last axis of up to _THIN, than one of up to _COLOURS
+_THIN = 4  # pixels along a side; a map of spectra has more, a list of films or channels may not
 
 
 def detect(head: bytes, path: Path) -> bool:
@@ -62,6 +66,10 @@ def read(
 ) -> list[Grid]:
     """Every image of the file, or of its only stack the frames asked for, in the order asked for."""
     arrays, facts = _arrays(path)
+    told = any(a.ndim == 1 for a in arrays.values())  # lists as long as its axes say what the axes are
+    for key, values in arrays.items():
+        if frames is None and not told and (why := _another_order(values)):
+            raise ReadError(f"{f'{key!r}: ' if key else ''}{why}")
     maps = {k: a for k, a in arrays.items() if a.ndim > 3}
     if maps and frames is None:
         return _maps(path.stem, arrays, size, channel, unit, facts)
@@ -77,6 +85,38 @@ def read(
     return grids
 
 
+def _another_order(values: Any) -> str:
+    """Why the shape of an array is no (frame, y, x) and no (y, x, axis_2 …), and what to do; '' where it may be one.
+
+    >>> _another_order(np.zeros((128, 128, 3)))[:57]
+    'its shape (128, 128, 3) has 3 colours or channels last, or'
+    """
+    shape = tuple(values.shape)
+    times = _LONGER[shape[-1] > _THIN]
+    if len(shape) == 3 and shape[2] <= _COLOURS and min(shape[:2]) >= times * shape[2]:
+        return (
+            f"its shape {shape} has {shape[2]} colours or channels last, or is {shape[0]} images {shape[2]} pixels "
+            f"wide; a stack is (frame, y, x), so save np.moveaxis(array, -1, 0) or one of them, array[..., 0]; "
+            f"if its images are that narrow, ask for them by frame"
+        )
+    if len(shape) < 4:
+        return ""
+    first, last = shape[:2], shape[-2:]
+    squares = last[0] == last[1] and first[0] != first[1]
+    if min(first) <= _THIN < min(last) or (squares and min(last) > max(first)):
+        return (
+            f"its shape {shape} would be read as (y, x, axis_2 …), a map of {first[0]} × {first[1]} pixels, and looks "
+            f"like images of {last[0]} × {last[1]}; save each stack (frame, y, x) by itself, array[0], or a map with "
+            f"np.moveaxis(array, (-2, -1), (0, 1))"
+        )
+    if shape[-1] <= _THIN and len(shape) == 4 and shape[1] == shape[2] != shape[0]:
+        return (
+            f"its shape {shape} would be read as (y, x, axis_2, axis_3), a map of {first[0]} × {first[1]} pixels, and "
+            f"looks like {shape[0]} images with {shape[-1]} colours last; save one of them, array[..., 0]"
+        )
+    return ""
+
+
 def _grids(
     name: str,
     values: Any,
@@ -86,26 +126,26 @@ def _grids(
     unit: str | None,
     facts: dict[str, object],
 ) -> list[Grid]:
-    stack: Any = values if values.ndim == 3 else values[None]
-    which = range(len(stack)) if frames is None else frames
+    n = len(values) if values.ndim == 3 else 1
+    which = list(range(n)) if frames is None else frames
     for i in which:
-        if not 0 <= i < len(stack):
-            raise ReadError(f"there is no frame {i}; {name!r} has {len(stack)} frames, the first is 0")
-    axes = given_axes((stack.shape[1], stack.shape[2]), size, None, "an array")
-    late = isinstance(values, Stored)
-    if frames is not None and not late:
-        stack = stack[frames]
-    parts = [] if late else [(said, its_unit or unit, floats(part)) for said, its_unit, part in _parts(stack)]
-    grids = []
-    for row, i in enumerate(which):
-        label = f"{name}[{i}]" if values.ndim == 3 else name
-        about = {"array": name, "shape": list(values.shape), "dtype": str(values.dtype), **facts}
-        attrs = {"frame": i} if values.ndim == 3 else {}
-        channels = [_part_channel(said, part[row], channel, its_unit) for said, its_unit, part in parts]
-        if late:
-            channels = [named_channel(stack.frame(i), channel, unit)]
-        grids.append(Grid(label, unique(channels), axes, about, attrs))
-    return grids
+        if not 0 <= i < n:
+            raise ReadError(f"there is no frame {i}; {name!r} has {n} frames, the first is 0")
+    axes = given_axes(values.shape[-2:], size, None, "an array")
+    if isinstance(values, Lazy):
+        late = [values.part(i) if values.ndim == 3 else values for i in which]
+        channels = [[named_channel(frame, channel, unit)] for frame in late]
+    else:
+        stack = (values if values.ndim == 3 else values[None])[which if frames is not None else ...]
+        parts = [(said, its_unit or unit, floats(part)) for said, its_unit, part in _parts(stack)]
+        rows = range(len(which))
+        channels = [[_part_channel(said, part[r], channel, its) for said, its, part in parts] for r in rows]
+    about = {"array": name, "shape": list(values.shape), "dtype": str(values.dtype), **facts}
+    if values.ndim == 2:
+        return [Grid(name, unique(channels[0]), axes, about)]
+    return [
+        Grid(f"{name}[{i}]", unique(made), axes, about, {"frame": i}) for i, made in zip(which, channels, strict=True)
+    ]
 
 
 def _parts(values: np.ndarray) -> list[tuple[str, str | None, np.ndarray]]:
@@ -199,10 +239,10 @@ def _arrays(path: Path) -> tuple[dict[str, Any], dict[str, object]]:
     later = _left_in(path, size) if size > _AT_ONCE else None
     if later is None and size > _LARGEST:
         raise ReadError(f"it is {size / 2**30:.1f} GiB; images in an .npy are read at any size, all else up to 1 GiB")
-    data = b"" if later else path.read_bytes()
     if later:
-        found = {"": later}
-    elif not data.startswith(_ZIP):
+        return {"": later[0]}, {"dtype": str(later[1])}
+    data = path.read_bytes()
+    if not data.startswith(_ZIP):
         found = {"": _parsed(data)}
     else:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:  # from memory: a damaged length reads no more than there is
@@ -258,51 +298,27 @@ def _header(data: bytes, size: int) -> tuple[np.dtype, tuple[int, ...], bool, in
     return kind, shape, bool(header["fortran_order"]), start
 
 
-@dataclass(frozen=True)
-class Stored:
-    """An array that stays in its .npy file; its frames are read when they are asked for."""
-
-    path: Path
-    dtype: np.dtype
-    shape: tuple[int, ...]
-    fortran: bool
-    start: int
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        return math.prod(self.shape)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, key: None) -> Stored:
-        """One image as a stack of one."""
-        return replace(self, shape=(1, *self.shape))
-
-    def frame(self, i: int) -> Lazy:
-        kind = floats(np.empty(0, self.dtype)).dtype
-        return Lazy(self.shape[1:], kind, partial(_lines, self, self.path.stat().st_mtime_ns, i))
-
-
-def _left_in(path: Path, size: int) -> Stored | None:
-    """The array of a large .npy, if it is one image or a stack of real numbers; else it is read as a whole."""
+def _left_in(path: Path, size: int) -> tuple[Lazy, np.dtype] | None:
+    """(array of a large .npy, its type), if it is one image or a stack of real numbers; else it is read as a whole."""
     with path.open("rb") as file:
         head = file.read(_LONGEST_HEADER + 12)
     if not head.startswith(_NPY):
         return None
     kind, shape, fortran, start = _header(head, size)
-    return Stored(path, kind, shape, fortran, start) if kind.kind in "fiub" and len(shape) in (2, 3) else None
+    if kind.kind not in "fiub" or len(shape) not in (2, 3):
+        return None
+    load = partial(_lines, path, path.stat().st_mtime_ns, kind, shape, fortran, start)
+    return Lazy(shape, floats(np.empty(0, kind)).dtype, load, len(shape) - 1), kind
 
 
-def _lines(stored: Stored, modified: int, frame: int, which: np.ndarray) -> np.ndarray:
-    unchanged(stored.path, modified)
-    order = stored.shape[::-1] if stored.fortran else stored.shape
-    whole = np.memmap(stored.path, stored.dtype, "r", stored.start, order)
-    return floats(np.array((whole.T if stored.fortran else whole)[frame][which]))
+def _lines(
+    path: Path, modified: int, kind: np.dtype, shape: tuple[int, ...], fortran: bool, start: int, which: np.ndarray
+) -> np.ndarray:
+    """The lines asked for, those of all frames being counted."""
+    unchanged(path, modified)
+    whole = np.memmap(path, kind, "r", start, shape[::-1] if fortran else shape)
+    lines = np.unravel_index(which, shape[:-1])
+    return floats(np.array((whole.T if fortran else whole)[lines]))
 
 
 def _numbers(kind: np.dtype) -> bool:
@@ -311,7 +327,7 @@ def _numbers(kind: np.dtype) -> bool:
     return all(f.kind in ("fiubc" if kind.names is None else "fiub") for f in fields)
 
 
-def _fact(values: np.ndarray | Stored) -> object:
+def _fact(values: np.ndarray | Lazy) -> object:
     if isinstance(values, np.ndarray) and values.size <= _SMALL and values.dtype.kind in "fiubU":
         return values.tolist()
     return f"{values.dtype} {list(values.shape)}"

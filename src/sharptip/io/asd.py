@@ -7,19 +7,23 @@ integers, line after line in the order recorded. The integers are steps of a con
 from the tip, so topography is minus volts times driver gain times piezo extension; error and phase are plus volts times
 their sensitivity, and stay in volts where the file says none. Nothing published says which end of the image the first
 line is; as in libasd, it is row 0 here, and the header's `scan_direction` is kept.
+
+A film that was cut off (a full disk, a copy that stopped) is read as far as it goes: whole frames, and the whole lines
+of the frame it ends in; `attrs["incomplete"]` says what is missing. The frames' own headers must count on by one for
+that: where they do not, the file's header is damaged, and nothing of it is believed.
 """
 
 from __future__ import annotations
 
 import struct
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from ..core.errors import ReadError
-from ..core.grid import Axis, Channel, Grid, unique
+from ..core.grid import INCOMPLETE, Axis, Channel, Grid, unique
 from ..core.lazy import Lazy, Load
 from .layout import count, image_axes, positive, stored
 
@@ -94,23 +98,94 @@ def read(path: Path) -> list[Grid]:
     kinds = [str(facts[k]) for k in ("kind_1", "kind_2") if facts[k]]
     size = _FRAME.itemsize + 2 * shape[0] * shape[1]
     beyond = path.stat().st_size - start - len(kinds) * n * size
-    if beyond < 0:
+    parts = [_there(path.stat().st_size - start - i * n * size, n, shape) for i in range(len(kinds))]
+    if beyond < 0 and (not parts[0].whole or sum(p.frames for p in parts) < 2):
         raise ReadError(
-            f"{len(kinds)} × {n} frames of {shape} pixels need {-beyond} bytes more than the file has; it is truncated "
-            "or its header is damaged"
+            f"{len(kinds)} × {n} frames of {shape} pixels need {-beyond} bytes more than the file has: it ends before "
+            "its second frame, or its header is damaged"
         )
-    channels, frames = [], {}
-    for i, kind in enumerate(kinds):
-        offsets = start + (i * n + np.arange(n, dtype=np.int64)) * size
-        frames[kind] = _frame_headers(path, offsets)
-        channels.append(_channel(kind, path, offsets + _FRAME.itemsize, shape, facts))
+    channels: list[Channel] = []
+    frames: dict[str, dict[str, list[object]]] = {}
+    for i, (kind, part) in enumerate(zip(kinds, parts, strict=True)):
+        if part.frames:
+            offsets = start + i * n * size + np.arange(part.frames, dtype=np.int64) * size
+            frames[kind] = _frame_headers(path, offsets)
+            channels.append(_channel(kind, path, offsets + _FRAME.itemsize, shape, facts, part))
     step = positive(_number(facts, "frame_time_ms"), "the frame time") * 1e-3
-    axes = {"time": Axis.regular(n, step, "s")}
+    length = parts[0].frames
+    axes = {"time": Axis.regular(length, step, "s")}
     axes |= image_axes(shape, *(positive(_number(facts, f"{a}_range_nm"), f"the {a} range") * 1e-9 for a in "yx"))
     attrs: Facts = {"scan_direction": _ways(int(_number(facts, "scan_direction")))}
-    if beyond:
+    if beyond < 0:
+        _believed(frames, kinds, n, shape, -beyond)
+        channels = [_padded(c, length) for c in channels]
+        attrs[INCOMPLETE] = _missing(kinds, parts, n, shape[0])
+    if beyond > 0:
         attrs["bytes_after_frames"] = beyond
     return [Grid(path.stem, unique(channels), axes, {"file": facts, "frames": frames}, attrs)]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What of one kind of data is in the file: so many whole frames, and so many lines of the next one."""
+
+    whole: int
+    lines: int
+
+    @property
+    def frames(self) -> int:
+        return self.whole + bool(self.lines)
+
+
+def _there(left: int, n: int, shape: tuple[int, int]) -> _Part:
+    """Of n frames, those for which `left` bytes are enough."""
+    whole, rest = divmod(max(0, left), _FRAME.itemsize + 2 * shape[0] * shape[1])
+    return _Part(n, 0) if whole >= n else _Part(whole, max(0, rest - _FRAME.itemsize) // (2 * shape[1]))
+
+
+def _believed(
+    frames: dict[str, dict[str, list[object]]], kinds: list[str], n: int, shape: tuple[int, int], missing: int
+) -> None:
+    """Raises ReadError for a short file whose frames are not where its header says they are."""
+    first = frames[kinds[0]]["number"][0]
+    for kind, headers in frames.items():
+        numbers = np.array(headers["number"])
+        if numbers[0] != first or (np.diff(numbers) != 1).any():
+            raise ReadError(
+                f"{len(kinds)} × {n} frames of {shape} pixels need {missing} bytes more than the file has, and its "
+                f"frames of {kind!r} do not count on by one: its header is damaged"
+            )
+
+
+def _missing(kinds: list[str], parts: list[_Part], n: int, ny: int) -> str:
+    """What a film that was cut off has and has not."""
+    said = []
+    for kind, part in zip(kinds, parts, strict=True):
+        if part.whole == n:
+            said.append(f"{kind} is whole")
+        elif not part.frames:
+            said.append(f"{kind} is missing")
+        else:
+            cut = f", and {part.lines} of the {ny} lines of frame {part.whole}" if part.lines else ""
+            said.append(f"{part.whole} of {n} frames of {kind} are there{cut}")
+    return f"the file was cut off: {'; '.join(said)}"
+
+
+def _padded(channel: Channel, length: int) -> Channel:
+    """The channel with as many frames as the first kind of data has; those that are missing are NaN."""
+    data = channel.data
+    assert isinstance(data, Lazy)
+    if len(data) == length:
+        return channel
+    load = partial(_nan_behind, data.load, len(data), data.shape[1:])
+    return replace(channel, data=Lazy((length, *data.shape[1:]), data.dtype, load))
+
+
+def _nan_behind(load: Load, end: int, shape: tuple[int, int], places: np.ndarray) -> np.ndarray:
+    out = np.full((len(places), *shape), np.nan)
+    if (there := places < end).any():
+        out[there] = load(places[there])
+    return out
 
 
 def _header(data: bytes) -> tuple[Facts, int]:
@@ -178,7 +253,7 @@ def _frame_headers(path: Path, offsets: np.ndarray) -> dict[str, list[object]]:
     return {name: headers[name].tolist() for name in headers.dtype.names or () if name != "reserved"}
 
 
-def _channel(kind: str, path: Path, offsets: np.ndarray, shape: tuple[int, int], facts: Facts) -> Channel:
+def _channel(kind: str, path: Path, offsets: np.ndarray, shape: tuple[int, int], facts: Facts, part: _Part) -> Channel:
     code, bits = int(_number(facts, "ad_range")), int(_number(facts, "ad_bits"))
     if code not in _RANGES or not 1 <= bits <= 16:
         raise ReadError(
@@ -186,15 +261,39 @@ def _channel(kind: str, path: Path, offsets: np.ndarray, shape: tuple[int, int],
         )
     low, high = _RANGES[code]
     factor, unit = _factor(kind, facts)
-    steps = stored(path, offsets, shape, "<u2" if bits == 16 else "<i2", f"the frames of {kind!r}")
-    load = partial(_calibrated, steps.load, factor * (high - low) / 2**bits, factor * low)
-    lazy = Lazy(steps.shape, np.dtype(float), load)
+    dtype, what = "<u2" if bits == 16 else "<i2", f"the frames of {kind!r}"
+    calibrated = partial(_calibrated, slope=factor * (high - low) / 2**bits, offset=factor * low)
+    if part.whole:
+        load = partial(calibrated, stored(path, offsets[: part.whole], shape, dtype, what).load)
+    if part.lines:
+        lines = stored(path, offsets[-1:], (part.lines, shape[1]), dtype, what).load
+        cut = partial(_cut_off, partial(calibrated, lines), shape)
+        load = partial(_either, load, cut, part.whole) if part.whole else cut
+    lazy = Lazy((len(offsets), *shape), np.dtype(float), load)
     name = {"TP": "height", "ER": "amplitude_error", "PH": "phase"}.get(kind, f"{kind.lower()}_signal")
     return replace(Channel.from_vendor(kind, lazy, unit, ("time", "y", "x")), name=name)
 
 
-def _calibrated(load: Load, slope: float, offset: float, places: np.ndarray) -> np.ndarray:
+def _calibrated(load: Load, places: np.ndarray, slope: float, offset: float) -> np.ndarray:
     return load(places) * np.float64(slope) + offset
+
+
+def _cut_off(load: Load, shape: tuple[int, int], places: np.ndarray) -> np.ndarray:
+    """The frame in which the file ends: its lines as far as they go, then NaN."""
+    out = np.full((len(places), *shape), np.nan)
+    lines = load(np.zeros(1, int))[0]
+    out[:, : len(lines)] = lines
+    return out
+
+
+def _either(load: Load, cut: Load, whole: int, places: np.ndarray) -> np.ndarray:
+    """Whole frames, and behind them the one that is cut off."""
+    last = places == whole
+    if not last.any():
+        return load(places)
+    out = cut(places)
+    out[~last] = load(places[~last])
+    return out
 
 
 def _factor(kind: str, facts: Facts) -> tuple[float, str]:

@@ -2,14 +2,18 @@
 
 Layout: NanoScope software user guide, appendix on the file format. The header is text (`bruker_header`); each section
 `\\*Ciao image list` says where an image lies, each `\\*Ciao force image list` where a channel of force curves lies
-(`bruker_force`). Images are little-endian integers of 2 bytes, of 4 from version 9.2 on even where `Bytes/pixel` still
-says 2; the length of the data decides. Their number is the fraction of the full range times the hard value of
-`Z scale` times the sensitivity that the soft scale names. The bottom line is stored first.
+(`bruker_force`); before version 4.3 the sections have other names (`bruker_old`). Images are little-endian integers
+of 2 bytes, of 4 from version 9.2 on; the length of the data decides. `Bytes/pixel` says how many counts there are, 2
+or 4 bytes of them: numbers of 4 bytes may count in 2. A number is the fraction of all counts times the hard value
+of `Z scale` times the sensitivity that the soft scale names. The bottom line is stored first. What lies outside of the
+`Valid data` of a scan that was cut short is no measurement.
 """
 
 from __future__ import annotations
 
+import json
 import mmap
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,16 +21,16 @@ import numpy as np
 
 from ..core.errors import ReadError
 from ..core.grid import Axis, Channel, Grid, unique
-from . import bruker_force
-from .bruker_header import FIRST, LAST, LONGEST, Section, extent, full_range, quoted, sections
-from .layout import count, image_axes, join_directions, take
+from . import bruker_force, bruker_old
+from .bruker_header import FIRST, Section, counted_bytes, end, extent, full_range, number, quoted, sections
+from .layout import UNKNOWN, count, given_axes, image_axes, join_directions, take
 
 NAME = "bruker"
 SUFFIXES = (".spm", ".pfc", ".000", ".001")
 GENERIC = False
 LAZY = True  # curves of a force volume stay in the file
 
-_IMAGE = "Ciao image list"
+_IMAGES = ("Ciao image list", *bruker_old.IMAGES)
 _STRAY = 4096  # bytes behind the last image; what a program appends on purpose is larger or zero
 _WAYS = {"trace": "forward", "retrace": "backward"}
 
@@ -40,35 +44,48 @@ def detect(head: bytes, path: Path) -> bool:
 def read(path: Path) -> list[Grid]:
     with path.open("rb") as file:
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # a force volume does not fit into the memory
-    end = data.find(LAST, 0, LONGEST)
-    if end < 0:
-        raise ReadError("the header has no end (\\*File list end); the file is truncated")
-    header = data[:end].decode("latin-1")
+    header = data[: end(data)].decode("latin-1")
     found = sections(header)
-    lists = [values for name, values in found if name in (_IMAGE, bruker_force.SECTION)]
-    if not lists:
+    if not any(name in _IMAGES or name == bruker_force.SECTION for name, _ in found):
         what = "a force curve" if header.startswith("\\*Force") else "no image"
         raise ReadError(f"it holds {what} in a format older than NanoScope 4.3, which is not known")
     _check_end(data, [values for _, values in found])
-    return _images(data, path.stem, header, found) + bruker_force.grids(path, header, found)
+    said = _left_out(found)
+    grids = _images(data, path.stem, header, found) + bruker_force.grids(path, header, found)
+    return [replace(grid, attrs={**grid.attrs, **said}) for grid in grids]
+
+
+def _left_out(found: list[tuple[str, Section]]) -> dict[str, str]:
+    """The sections whose numbers are neither images nor curves, such as the voltammograms of a cell, by name."""
+    names = [name for name, s in found if name not in (*_IMAGES, bruker_force.SECTION) and _length(s)]
+    return {"left_out": ", ".join(names)} if names else {}
+
+
+def _length(section: Section) -> int:
+    """Bytes of the data that a section places; 0 for one that places none, or lists a plot that was not recorded."""
+    if "data offset" not in section or section.get("data length", "0") == "0":
+        return 0
+    return count(section["data length"], "Data length")
 
 
 def _images(data: mmap.mmap, stem: str, header: str, found: list[tuple[str, Section]]) -> list[Grid]:
     """One grid for the images of each number of pixels and size."""
-    images = [values for name, values in found if name == _IMAGE]
+    images = [values for name, values in found if name in _IMAGES]
     common: Section = {}
-    for name, values in found:
-        if name not in (_IMAGE, bruker_force.SECTION):
+    for _, values in found:
+        if "data offset" not in values:  # images, curves and plots are no settings of all
             common |= values
     groups: dict[tuple[object, ...], list[Found]] = {}
     axes: dict[tuple[object, ...], dict[str, Axis]] = {}
+    empty = [image for image in images if image["samps/line"].split()[0] == "0"]
     for image in images:
+        if image in empty:
+            continue
         made, where = _image(data, image, common)
         key: tuple[object, ...] = tuple((len(a.values), a.spacing) for a in where.values())
         axes[key] = where
         groups.setdefault(key, []).append(made)
-    slow = images[0].get("frame direction", "").lower() if images else ""
-    attrs = {"slow_direction": slow} if slow in ("up", "down") else {}
+    attrs = _facts(images, empty)
     grids = []
     for k, (shape, recorded) in enumerate(groups.items()):
         channels, direction = join_directions(recorded)
@@ -77,25 +94,68 @@ def _images(data: mmap.mmap, stem: str, header: str, found: list[tuple[str, Sect
     return grids
 
 
+def _facts(images: list[Section], empty: list[Section]) -> Mapping[str, object]:
+    """Which way the slow axis went, and what has no pixels, such as curves over time."""
+    slow = images[0].get("frame direction", "").lower() if images else ""
+    facts: dict[str, object] = {"slow_direction": slow} if slow in ("up", "down") else {}
+    if empty:
+        facts["unread"] = json.dumps([f"{_name(image)}: it has no pixels" for image in empty])
+    return facts
+
+
 def _check_end(data: mmap.mmap, lists: list[Section]) -> None:
     """A few bytes behind the last data mean that the data were shifted: bytes were added before them."""
-    blocks = [s for s in lists if "data offset" in s and "data length" in s]
-    end = max(count(s["data offset"], "Data offset") + count(s["data length"], "Data length") for s in blocks)
+    end = max(count(s["data offset"], "Data offset") + _length(s) for s in lists if _length(s))
     behind = data[end : end + _STRAY]
     if len(behind) < _STRAY and behind.strip(b"\0\x1a"):
         raise ReadError(f"{len(behind)} bytes follow the last image; bytes were added before it, the file is damaged")
 
 
 def _image(data: mmap.mmap, image: Section, common: Section) -> tuple[Found, dict[str, Axis]]:
-    nx, ny = count(image["samps/line"], "Samps/line"), count(image["number of lines"], "Number of lines")
-    length = count(image["data length"], "Data length")
-    width = length // (nx * ny)
-    if width not in (2, 4) or width * nx * ny != length:
-        raise ReadError(f"an image of {ny} × {nx} pixels has {length} bytes; the header is damaged")
-    name = quoted(image["@image data"])
+    name = _name(image)
+    ny, nx, width = _shape(image, common)
     counts = take(data, count(image["data offset"], "Data offset"), (ny, nx), f"<i{width}", f"the image {name!r}")
-    whole, unit = full_range(image["@z scale"], common)
-    values = counts[::-1] * np.float64(whole / 256**width)
-    channel = Channel.from_vendor(name, values, unit)
+    whole, unit = full_range(image["@z scale"], common) if "@z scale" in image else bruker_old.full_range(image, common)
+    values = counts * np.float64(whole / 256 ** counted_bytes(image, width))
+    values[~_valid(image, (ny, nx))] = np.nan
+    channel = Channel.from_vendor(name, values[::-1], unit)
     way = _WAYS.get(image.get("line direction", "").lower())
-    return (name, way, replace(channel, vendor_name=name)), image_axes((ny, nx), *extent(image, common))
+    size = extent(image, common)
+    axes = image_axes((ny, nx), *size) if size else given_axes((ny, nx), UNKNOWN, None, "a scan of no size")
+    attrs = dict(channel.attrs)
+    if scanned := image.get("scan line", "").replace("Main", ""):  # a second pass over each line
+        attrs["scan_line"] = scanned
+    return (f"{scanned}:{name}", way, replace(channel, vendor_name=name, attrs=attrs)), axes
+
+
+def _name(image: Section) -> str:
+    return quoted(image["@image data"]) if "@image data" in image else image["image data"]
+
+
+def _shape(image: Section, common: Section) -> tuple[int, int, int]:
+    """(lines, pixels of a line, bytes of a pixel): those that fill the data.
+
+    They are the image's own, or those of its valid part, or those of the scan: each is wrong in some files.
+    """
+    length = count(image["data length"], "Data length")
+    asked = [(image, "number of lines", "samps/line"), (image, "valid data len y", "valid data len x")]
+    asked.append((common, "lines", "samps/line"))
+    said = [(count(s[y], y), count(s[x].split()[0], x)) for s, y, x in asked if s.get(y, "0") != "0" and x in s]
+    for ny, nx in said:
+        width, rest = divmod(length, ny * nx)
+        if width in (2, 4) and not rest:
+            return ny, nx, width
+    sizes = " or ".join(f"{ny} × {nx}" for ny, nx in dict.fromkeys(said))
+    raise ReadError(f"an image of {sizes} pixels has {length} bytes; the header is damaged")
+
+
+def _valid(image: Section, shape: tuple[int, int]) -> np.ndarray:
+    """Which pixels, in the order of the file, were measured."""
+    inside = np.ones(shape, bool)
+    for axis, (letter, n) in enumerate(zip("yx", shape, strict=True)):
+        length = int(number(image, f"valid data len {letter}") or n)
+        start = int(number(image, f"valid data start {letter}") or 0)
+        if length != n and 0 <= start < start + length <= n:
+            place = np.arange(n)
+            inside &= np.expand_dims((place >= start) & (place < start + length), 1 - axis)
+    return inside

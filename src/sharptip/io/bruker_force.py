@@ -5,7 +5,9 @@ halves since. Each section `\\*Ciao force image list` says where one channel lie
 map's bottom line first. `Samps/line: N M` gives the samples of the retract and of the approach. A curve is a block of N
 samples for the approach, of which the first M were recorded, the one at the surface first; then N of the retract, from
 the surface as well; then `Hold Samples` of a hold at the surface. One step is worth the hard scale of `Z scale` times
-the sensitivity it names. The least integer marks a sample that was not taken. `Height Sensor` grows toward the sample.
+the sensitivity it names. The least count marks a sample that was not taken; where numbers of 4 bytes count in steps of
+2 (`Bytes/pixel`), it is that of 2 bytes. `Height Sensor` grows toward the sample. Of a spectrum, `Ramp channel` says
+what was ramped in place of the height; nothing tells that its halves are turned around as those of curves are.
 
 A PeakForce capture holds one period of the oscillation per pixel, cut into two halves of which the first is stored
 backwards. `Sync Distance` says where in the period the tip is lowest, in the `Sample Points` of a period.
@@ -27,13 +29,25 @@ from ..core.grid import Axis, Channel, Grid, unique
 from ..core.lazy import Lazy, Load
 from ..core.names import standard
 from ..core.units import to_si
-from .bruker_header import Section, counts, extent, full_range, number, parse, per_count, quoted, sensitivity
+from .bruker_header import (
+    Section,
+    counted_bytes,
+    counts,
+    extent,
+    full_range,
+    in_unit,
+    number,
+    parse,
+    per_count,
+    quoted,
+    sensitivity,
+)
 from .layout import count, stored
 
 SECTION = "Ciao force image list"
 
 _SIZES = ("@ramp size", "@ramp size zsweep", "@z scan size")  # the last is the only one in old files, and wider later
-_SYNC = ("sync distance qnm", "sync distance new", "sync distance")  # the newest that is not zero counts
+_SYNC = ("sync distance qnm", "sync distance", "sync distance new")  # the first that is not zero: NanoScope's own order
 
 
 @dataclass(frozen=True)
@@ -47,6 +61,8 @@ class Layout:
     shape: tuple[int, int]  # of the map, (1, 1) for a single curve
     captured: bool = False  # one period of PeakForce tapping each
     turn: int | None = None  # where in that period the tip is lowest, if the file says it
+    digits: int = 4  # bytes of a sample that are counted
+    ramped: str = "Z"  # what was ramped
 
     @property
     def block(self) -> int:
@@ -64,6 +80,8 @@ class Layout:
         """(kind, samples) of the parts of a curve; one nameless part where nobody knows when the tip turned."""
         if self.captured and self.turn is None:
             return [("other", self.length)]
+        if self.ramped != "Z":
+            return [("other", n) for n in (self.approach, self.hold, self.retract) if n]
         return [(k, n) for k, n in (("approach", self.approach), ("pause", self.hold), ("retract", self.retract)) if n]
 
 
@@ -94,10 +112,12 @@ def _layout(channel: Section, facts: Mapping[str, Section], common: Section) -> 
     captured = _captured(channel, scan)
     turn = _turn(scan, retract) if captured else None
     approach = retract if captured else approach
+    ramped = _ramped(channel, force)
     fitting = []
     for hold in sorted({0 if captured else int(number(force, "hold samples") or 0), 0}, reverse=True):
         for width in widths:
-            one = Layout(approach, retract, hold, width, (1, 1), captured, turn)
+            digits = counted_bytes(channel, width)
+            one = Layout(approach, retract, hold, width, (1, 1), captured, turn, digits, ramped)
             shape = _shape(length, one.block * width, scan, force)
             if shape is not None:
                 fitting.append(replace(one, shape=shape))
@@ -108,6 +128,11 @@ def _layout(channel: Section, facts: Mapping[str, Section], common: Section) -> 
         f"curves of {approach} + {retract} samples do not make up the {length} bytes that are said to hold them; "
         "the header is damaged, or the capture was cut off"
     )
+
+
+def _ramped(channel: Section, force: Section) -> str:
+    said = channel.get("@ramp channel") or force.get("@ramp channel")
+    return quoted(said) if said else "Z"
 
 
 def _shape(length: int, block: int, scan: Section, force: Section) -> tuple[int, int] | None:
@@ -194,10 +219,12 @@ def _unfold(load: Load, layout: Layout, which: np.ndarray) -> np.ndarray:
     """Samples in the order in which they were taken, as floats; NaN where none was."""
     raw = load(which)
     kept = layout.block - layout.retract - layout.hold
-    approach = raw[:, : layout.approach][:, ::-1]
+    turned = -1 if layout.ramped == "Z" else 1
+    approach = raw[:, : layout.approach][:, ::turned]
     retract, hold = raw[:, kept : kept + layout.retract], raw[:, kept + layout.retract :]
     ordered = np.concatenate([approach, hold, retract], axis=1)
-    values = np.where(ordered == np.iinfo(raw.dtype).min, np.nan, ordered.astype(float))
+    missing = (ordered == np.iinfo(raw.dtype).min) | (ordered == -(256**layout.digits) // 2)
+    values = np.where(missing, np.nan, ordered.astype(float))
     if layout.turn is None:
         return values
     return np.roll(values, layout.retract - layout.turn, axis=1)  # a period begins where the tip is highest
@@ -223,6 +250,8 @@ def _ramp(member: Section, layout: Layout, facts: Mapping[str, Section], common:
     if layout.captured:
         return _oscillation(layout, facts["Ciao scan list"])
     force = facts.get("Ciao force list", {})
+    if layout.ramped != "Z":
+        return _spectrum(member, layout, force, common)
     said = next((s[k] for k in _SIZES for s in (member, force) if k in s), None)
     out = []
     if said and parse(said).hard:
@@ -238,6 +267,28 @@ def _ramp(member: Section, layout: Layout, facts: Mapping[str, Section], common:
         if time is not None:
             out.append(_every("time", time, "s", layout.curves, "Forward vel."))
     return out
+
+
+def _spectrum(member: Section, layout: Layout, force: Section, common: Section) -> list[Channel]:
+    """What was ramped in place of the height, as far as the header says its beginning and its end."""
+    name = layout.ramped.lower()
+    ends = []
+    for which in ("begin", "end"):
+        keys = (f"@ramp {which} {name}", f"@ramp {which}")
+        said = next((s[k] for k in keys for s in (force, member) if k in s), None)
+        if said is None:
+            return []
+        value = parse(said)
+        ends.append(in_unit(value, value.hard, common))
+    (start, unit), (stop, _) = ends
+    way = np.linspace(start, stop, layout.retract)
+    down = np.linspace(start, stop, layout.approach)
+    made = Channel.from_vendor(
+        layout.ramped, np.concatenate([down, np.full(layout.hold, np.nan), way]), unit, ("sample",)
+    )
+    called = "bias" if made.unit == "V" and "bias" in name else made.name
+    how = {**made.attrs, "computed": "from the beginning and the end of the ramp"}
+    return [_every(called, np.asarray(made.data), made.unit, layout.curves, layout.ramped, how)]
 
 
 def _time(layout: Layout, force: Section, size: float) -> np.ndarray | None:
@@ -281,7 +332,7 @@ def _places(layout: Layout, common: Section) -> list[Channel]:
     row = ny - 1 - row  # the bottom line is stored first
     places = [("row", row, "1"), ("column", column, "1")]
     if number(common, "scan size"):  # 0 where all curves were taken at one place
-        height, width = extent({}, common)
+        height, width = extent({}, common) or (0.0, 0.0)
         places += [("tip_x", column * (width / nx), "m"), ("tip_y", row * (height / ny), "m")]
     return [Channel(name, values, unit, name, ("curve",)) for name, values, unit in places]
 

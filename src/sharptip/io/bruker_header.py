@@ -8,6 +8,7 @@ hard value is the parameter itself, or the full range of the integers where it i
 
 from __future__ import annotations
 
+import mmap
 import re
 from dataclasses import dataclass
 
@@ -15,8 +16,11 @@ from ..core.errors import ReadError, UnitError
 from ..core.units import to_si
 from .layout import count, finite, positive
 
-FIRST, LAST = (b"\\*File list", b"\\*Force file list"), b"\\*File list end"
+FIRST = (b"\\*File list", b"\\*Force file list", b"\\*EC File list")  # EC: under electrochemical control
+LAST = (b"\\*File list end", b"\r\n\x1a")  # some files have the second only
 LONGEST = 2**22  # bytes in which the end of the header is looked for; a long one has 80 kB
+
+_DEFLECTION = ("sens. deflsens", "sens. deflection")
 
 Section = dict[str, str]
 
@@ -43,17 +47,30 @@ def sections(header: str) -> list[tuple[str, Section]]:
     return out
 
 
+def end(data: bytes | mmap.mmap) -> int:
+    """Where the header ends. Raises ReadError where it does not."""
+    found = (data.find(mark, 0, LONGEST) for mark in LAST)
+    at = next((place for place in found if place >= 0), None)
+    if at is None:
+        raise ReadError("the header has no end (\\*File list end); the file is truncated")
+    return at
+
+
 def quoted(value: str) -> str:
-    """'S [ZSensor] "Height Sensor"' → 'Height Sensor'; the internal name where the other is empty."""
-    match = re.fullmatch(r'S \[([^\]]*)\] "([^"]*)"', value)
+    """'S [ZSensor] "Height Sensor"' → 'Height Sensor'; the internal name where the other is empty or missing."""
+    match = re.match(r'S \[([^\]]*)\](?: "([^"]*)")?', value)
     if not match or not (match[2] or match[1]):
         raise ReadError(f"the image's name is {value!r}; the header is damaged")
     return match[2] or match[1]
 
 
+# A hard scale may have parentheses within, '(0.0001 log(Pa)/LSB)', and one version writes words where its number was.
+_VALUE = re.compile(r"V\s*(?:\[([^\]]*)\])?\s*(?:\((?:([-+.\deE]+)\s|)(?:[^()]|\([^()]*\))*\))?\s*([-+.\deE]+)\s*(\S*)")
+
+
 def parse(value: str) -> Value:
     """The parts of 'V [Sens. Zsens] (0.0067 V/LSB) 440.0 V'."""
-    match = re.fullmatch(r"V\s*(?:\[([^\]]*)\])?\s*(?:\((?:([-+.\deE]+)\s[^)]*|.*)\))?\s*([-+.\deE]+)\s*(\S*)", value)
+    match = _VALUE.fullmatch(value)
     if not match:
         raise ReadError(f"the scale {value!r} is not understood; the header is damaged")
     per_count = None if match[2] is None else finite(match[2], "a scale")
@@ -88,11 +105,17 @@ def in_unit(value: Value, number: float, common: Section) -> tuple[float, str]:
 
 
 def sensitivity(name: str, common: Section) -> tuple[float, str]:
-    """(number, unit) of a sensitivity: 'Sens. DeflSens' → (72.8, 'nm/V')."""
+    """(number, unit) of a sensitivity: 'Sens. DeflSens' → (72.8, 'nm/V').
+
+    With the setpoint in volts, version 9 leaves the unit of the deflection's sensitivity out. It is nm/V still, or
+    exactly 1 where nobody calibrated.
+    """
     said = common.get(f"@{name.lower()}")
     if said is None:
         raise ReadError(f"the scale names {name!r}, which the header does not hold")
     value = parse(said)
+    if not value.unit and value.hard != 1 and name.lower() in _DEFLECTION:
+        return value.hard, "nm/V"
     return value.hard, value.unit
 
 
@@ -103,8 +126,9 @@ def _product(unit: str, per: str) -> str:
     """
     if not per:
         return unit
-    if per.endswith("/" + unit):
-        return per.removesuffix("/" + unit)
+    for below in (f"/{unit}", f"*{unit}"):  # a stiffness is in 'N/m*Arb', which means per Arb too
+        if per.endswith(below):
+            return per.removesuffix(below)
     joined = f"{unit}·{per}"
     try:
         to_si(joined)
@@ -113,17 +137,24 @@ def _product(unit: str, per: str) -> str:
     return joined
 
 
-def extent(image: Section, common: Section) -> tuple[float, float]:
-    """(height, width) in metres: 'Scan Size' of the image, '100 100 nm' (fast, slow), or of the scan and its ratio."""
+def extent(image: Section, common: Section) -> tuple[float, float] | None:
+    """(height, width) in metres; None where the scan had no size, as when the noise at one place was recorded.
+
+    'Scan Size' of an image, '100 100 nm' (fast, slow), is that of the square around it, which its 'Aspect Ratio' cuts;
+    two different numbers are the size itself. A scan says one number and its ratio.
+    """
     said = image.get("scan size") or common["scan size"]
     match = re.fullmatch(r"([-+.\deE]+)(?:\s+([-+.\deE]+))?\s*(\S+)", said)
     factor, si = to_si(match[3]) if match else (0.0, "")
     if not match or si != "m":
         raise ReadError(f"Scan Size is {said!r}; the header is damaged")
+    if finite(match[1], "Scan Size") == 0:
+        return None
     width = positive(match[1], "Scan Size") * factor
-    if match[2]:
+    if match[2] and match[2] != match[1]:
         return positive(match[2], "Scan Size") * factor, width
-    fast, _, slow = (image.get("aspect ratio") or common.get("aspect ratio", "1:1")).partition(":")
+    ratios = [image.get("aspect ratio")] if match[2] else [image.get("aspect ratio"), common.get("aspect ratio")]
+    fast, _, slow = next(filter(None, ratios), "1:1").partition(":")
     return width * positive(slow or 1, "Aspect Ratio") / positive(fast, "Aspect Ratio"), width
 
 
@@ -133,6 +164,14 @@ def number(section: Section, key: str) -> float | None:
     if said is None:
         return None
     return finite(said.split()[0] if said.split() else "", key)
+
+
+def counted_bytes(section: Section, width: int) -> int:
+    """How many of a number's `width` bytes the counts fill, of which the scales speak: 'Bytes/pixel'."""
+    said = number(section, "bytes/pixel")
+    if said not in (None, 2, 4):
+        raise ReadError(f"Bytes/pixel is {said:g}; 2 and 4 are known, so the header is damaged")
+    return width if said is None else min(int(said), width)
 
 
 def counts(section: Section, key: str) -> list[int]:

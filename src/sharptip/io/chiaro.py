@@ -38,7 +38,7 @@ Facts = dict[str, str]
 
 
 def detect(head: bytes, path: Path) -> bool:
-    return _ours(head) or _ours(first_member(head, path))
+    return _ours(head) or _ours(first_member(head))
 
 
 def _ours(begin: bytes) -> bool:

@@ -1,8 +1,9 @@
 """Igor binary waves (`.ibw`) as Asylum Research instruments save their images and force curves.
 
 Layout: WaveMetrics technical note 3, "Igor Binary Format". Version 5 is a 64-byte file header and a 320-byte wave
-header, the numbers with the first index (x) fastest, then the note, the units and the labels of each dimension. Both
-byte orders occur. The 16-bit words of the headers sum to zero, so a damaged header is recognised. Asylum writes one
+header, the numbers with the first index (x) fastest, then the note, the units and the labels of each dimension. Version
+7 is the same for waves with names longer than 31 bytes: the name stands at the end of the file. Both byte orders
+occur. The 16-bit words of the headers sum to zero, so a damaged header is recognised. Asylum writes one
 layer per channel, its name as a dimension label, the lowest line of the image first, everything in SI units except
 phase (degrees); the wave's own data unit says 'm' for every layer and is no help. Curves are in `ibw_force`.
 """
@@ -27,14 +28,16 @@ GENERIC = False
 NEEDS_SIZE = True  # an Igor wave need not have lengths on its axes; Asylum's always do
 
 _TYPES = {2: "f4", 4: "f8", 8: "i1", 16: "i2", 32: "i4", 72: "u1", 80: "u2", 96: "u4"}
-_HEADERS = {2: 126, 5: 384}  # version → bytes of file header and wave header, which the checksum covers
-_LABEL = 32  # bytes of one dimension label
+_HEADERS = {2: 126, 5: 384, 7: 384}  # version → bytes of file header and wave header, which the checksum covers
+_LABEL = 32  # bytes of one dimension label, at least
+_LONG_NAME = 56  # where version 7 says how many bytes the name at the end of the file has
 
 # Beginning of Asylum's channel name, lower-case → the unit its software saves it in.
 _UNITS = {
     "height": "m", "zsensor": "m", "deflection": "m", "amplitude": "m", "phase": "deg", "current": "A",
     "potential": "V", "bias": "V", "tipbias": "V", "frequency": "Hz", "lateral": "V", "user": "V", "adhesion": "N",
-    "force": "N", "stiffness": "N/m", "modulus": "Pa", "indent": "m", "dissipation": "W", "drive": "V",
+    "force": "N", "stiffness": "N/m", "modulus": "Pa", "youngs": "Pa", "indent": "m", "dissipation": "W", "drive": "V",
+    "losstan": "1",
 }  # fmt: skip
 
 
@@ -45,6 +48,12 @@ def detect(head: bytes, path: Path) -> bool:
 
 def read(path: Path, *, size: Size = None, channel: str | None = None, unit: str | None = None) -> list[Grid]:
     data = path.read_bytes()
+    order, version = order_of(data), _version(data)[1]
+    return [_wave(data, order, path, size, _long_name(data, order) if version == 7 else "")]
+
+
+def order_of(data: bytes) -> str:
+    """The byte order of a wave of several dimensions, '<' or '>'. Raises ReadError where it is none, or is damaged."""
     order, version = _version(data)
     if not order:
         raise ReadError("it does not begin like an Igor binary wave")
@@ -53,7 +62,7 @@ def read(path: Path, *, size: Size = None, channel: str | None = None, unit: str
     if version == 2:
         name = until_nul(data[22:42])
         raise ReadError(f"Igor wave {name!r} has one dimension (file version 2): a curve, not an image")
-    return [_wave(data, order, path, size)]
+    return order
 
 
 def _version(head: bytes) -> tuple[str, int]:
@@ -71,9 +80,14 @@ def _sums_to_zero(head: bytes, order: str, version: int) -> bool:
     return len(covered) == _HEADERS[version] and int(words.sum(dtype=np.int64)) & 0xFFFF == 0
 
 
-def _wave(data: bytes, order: str, path: Path, size: Size) -> Grid:
+def _long_name(data: bytes, order: str) -> str:
+    (length,) = struct.unpack_from(order + "H", data, _LONG_NAME)
+    return until_nul(take(data, len(data) - length, (length,), "u1", "the wave's name").tobytes()) if length else ""
+
+
+def _wave(data: bytes, order: str, path: Path, size: Size, long_name: str) -> Grid:
     wave_size, formula, note, unit_size, *rest = struct.unpack_from(order + "4i4i4i", data, 4)
-    kind, name = struct.unpack_from(order + "h", data, 80)[0], until_nul(data[92:124])
+    kind, name = struct.unpack_from(order + "h", data, 80)[0], long_name or until_nul(data[92:124])
     dims = [n for n in struct.unpack_from(order + "4i", data, 132) if n]
     steps = struct.unpack_from(order + "4d", data, 148)
     units = [until_nul(data[216 + 4 * i : 220 + 4 * i]) for i in range(4)]
@@ -117,7 +131,9 @@ def _labels(tail: bytes, at: int, sizes: list[int], dim: int, n: int) -> list[st
     """Names of the n places along a dimension; the first label of a dimension names the dimension itself."""
     start = at + sum(sizes[:dim])
     raw = tail[start : start + sizes[dim]]
-    fields = [raw[i : i + _LABEL] for i in range(0, len(raw), _LABEL)]
+    whole, rest = divmod(len(raw), n + 1)
+    width = whole if not rest and whole > _LABEL else _LABEL
+    fields = [raw[i : i + width] for i in range(0, len(raw), width)]
     if any(field[:1] == b"\0" and field.strip(b"\0") for field in fields):
         raise ReadError("the names behind the wave are shifted; bytes were lost or added before them")
     labels = [until_nul(field) for field in fields[1:]][:n]
@@ -126,7 +142,7 @@ def _labels(tail: bytes, at: int, sizes: list[int], dim: int, n: int) -> list[st
 
 def _channel(label: str, layer: np.ndarray, wave_unit: str) -> tuple[str, str | None, Channel]:
     base, way = split_direction(label)
-    plain = base.lower().removeprefix("nap")
+    plain = base.lower().removeprefix("nap").removeprefix("map")  # of a second pass; of a map of force curves
     unit = wave_unit or next((u for start, u in _UNITS.items() if plain.startswith(start)), "arb")
     channel = Channel.from_vendor(base, floats(layer[::-1]), unit)
     return base, way, Channel(channel.name, channel.data, channel.unit, label, channel.dims, channel.attrs)

@@ -24,10 +24,11 @@ from .layout import count, finite, floats, positive
 # Beginning of Asylum's short name, lower-case → what a reader would call it, and its unit without a V at the end.
 _NAMES = {
     "raw": ("Height", "m"), "height": ("Height", "m"), "zsnsr": ("ZSensor", "m"), "zsensor": ("ZSensor", "m"),
-    "defl": ("Deflection", "m"), "amp": ("Amplitude", "m"), "phas": ("Phase", "deg"), "freq": ("Frequency", "Hz"),
-    "lat": ("Lateral", "V"), "cur": ("Current", "A"), "force": ("Force", "N"), "bias": ("Bias", "V"),
-    "tipb": ("Bias", "V"), "surfb": ("Surface bias", "V"), "drive": ("Excitation", "V"), "pot": ("Potential", "V"),
-    "user": ("User", "V"), "inputi": ("Input I", "V"), "inputq": ("Input Q", "V"), "diss": ("Dissipation", "W"),
+    "lvdt": ("ZSensor", "m"), "defl": ("Deflection", "m"), "amp": ("Amplitude", "m"), "phas": ("Phase", "deg"),
+    "phs": ("Phase", "deg"), "freq": ("Frequency", "Hz"), "frq": ("Frequency", "Hz"), "lat": ("Lateral", "V"),
+    "cur": ("Current", "A"), "force": ("Force", "N"), "bias": ("Bias", "V"), "tipb": ("Bias", "V"),
+    "surfb": ("Surface bias", "V"), "drive": ("Excitation", "V"), "pot": ("Potential", "V"), "user": ("User", "V"),
+    "inputi": ("Input I", "V"), "inputq": ("Input Q", "V"), "diss": ("Dissipation", "W"),
     "ind": ("Indentation", "m"), "temp": ("Temperature", "K"),
 }  # fmt: skip
 _MOST = 64  # channels that were recorded at once
@@ -37,7 +38,7 @@ _PLACE = re.compile(r"Line(\d+)Point(\d+)", re.IGNORECASE)
 
 def is_curve(dims: Sequence[int], unit: str, labels: Sequence[str]) -> bool:
     """Whether a wave of these dimensions, first unit and channel labels is a force curve."""
-    named = any(label.lower().startswith(("raw", "zsnsr", "defl")) for label in labels)
+    named = any(label.lower().startswith(("raw", "zsnsr", "lvdt", "defl")) for label in labels)
     return len(dims) == 2 and dims[1] <= _MOST and (unit == "s" or (unit != "m" and named))
 
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from ..core.errors import ReadError, UnitError
 from ..core.grid import Axis, Channel, Grid
+from ..core.marks import KINDS, REASONS, Mark, variables
 from ..core.units import to_si
 from .array import named_channel
 from .layout import Size, finite, floats, given_axes, positive
@@ -76,7 +77,22 @@ def _restored(path: Path, pictures: list[Picture], ours: dict[str, str], size: S
     said = {"direction": ours["direction"]} if "direction" in ours else {}
     name = ours.get("vendor_name", ours["variable"])
     made = Channel(ours["variable"], floats(data), ours["units"], name, dims, said)
-    return Grid(path.stem, (made,), axes, header, {k: ours[k] for k in KEPT if k in ours})
+    return Grid(
+        path.stem, (made, *_marks(ours, len(times or []))), axes, header, {k: ours[k] for k in KEPT if k in ours}
+    )
+
+
+def _marks(ours: dict[str, str], n: int) -> list[Channel]:
+    """Which frames were marked as junk or doubtful, as the film had it when it was written."""
+    if "marks" not in ours:
+        return []
+    found = {int(i): Mark(str(kind), str(reason)) for i, (kind, reason) in json.loads(ours["marks"]).items()}
+    if not all(0 <= i < n and mark.kind in KINDS for i, mark in found.items()):
+        raise ReadError("it marks frames that it does not have; the file is damaged")
+    return [
+        Channel(kind, values, "1", kind, ("time",), {REASONS: about[REASONS]})
+        for kind, (values, about) in variables(found, n).items()
+    ]
 
 
 def _grey(values: np.ndarray) -> tuple[np.ndarray, str]:

@@ -30,7 +30,7 @@ from ..core.grid import Axis, Channel, Grid, checked, unique
 from ..core.lazy import Lazy, Load
 from ..core.names import UNITS
 from . import jpk
-from .jpk_properties import Coding, Facts, by_number, coding, parse, resolved
+from .jpk_properties import Coding, Facts, by_number, coding, parse, parse_lines, resolved
 from .layout import count, finite, positive, text
 from .zipped import Archive, archive
 
@@ -124,23 +124,29 @@ class Curves:
     def folders(self, curve: int) -> list[str]:
         return [f"{self.roots[curve]}segments/{s}/" for s in self.segments[curve]]
 
-    def header(self, file: BinaryIO, folder: str) -> Facts:
-        return parse(self.archive.read(file, folder + _SEGMENT))
+    def header(self, file: BinaryIO, folder: str, start: bytes = b"") -> Mapping[str, str]:
+        """What the header of a segment says, or those of its lines that begin with `start`."""
+        raw = self.archive.read(file, folder + _SEGMENT)
+        return parse_lines(raw, start) if start else parse(raw)
 
 
 def _curves(members: Archive, file: BinaryIO) -> Curves:
     """Every curve, its segments and their lengths, from the directory of the archive and a few headers."""
     found: dict[tuple[int, str], list[int]] = {}
+    first: dict[str, str] = {}  # file of a channel → the first folder that has one
     for name in members:
         if name.endswith(_SEGMENT) and (match := _FOLDER.fullmatch(name)):
             found.setdefault((int(match[2] or 0), match[1]), []).append(int(match[3]))
+        elif name.endswith(".dat"):
+            folder, _, short = name.rpartition("channels/")
+            first.setdefault(short, folder)
     keys = sorted(found)
     shared = by_number(parse(members.read(file, _SHARED))) if _SHARED in members else {}
     segments = tuple(tuple(sorted(found[key])) for key in keys)
     curves = Curves(members, shared, tuple(root for _, root in keys), np.array([n for n, _ in keys]), segments)
     if not keys:
         return curves
-    channels, files = _channels(curves, file)
+    channels, files = _channels(curves, file, first)
     points = tuple(
         tuple(_points(curves, file, folder, files) for folder in curves.folders(i)) for i in range(len(keys))
     )
@@ -152,19 +158,15 @@ def _richest(curves: Curves) -> int:
     return max(range(len(curves.roots)), key=lambda i: len(curves.segments[i]))
 
 
-def _channels(curves: Curves, file: BinaryIO) -> tuple[dict[str, Coding], dict[str, int]]:
+def _channels(curves: Curves, file: BinaryIO, first: Mapping[str, str]) -> tuple[dict[str, Coding], dict[str, int]]:
     """(channel → coding, file of a channel → bytes of a sample), in the order of the headers.
 
     They are those of the richest curve, and of the first curve that has a file which that one has not.
     """
     folders = dict.fromkeys(curves.folders(_richest(curves)))
-    known = {
-        name.rsplit("/", 1)[1] for name in curves.archive if name.startswith(tuple(folders)) and "/channels/" in name
-    }
-    for name in curves.archive:
-        if name.endswith(".dat") and (short := name.rsplit("/", 1)[-1]) not in known:
-            known.add(short)
-            folders[name.removesuffix(f"channels/{short}")] = None
+    for short, folder in first.items():
+        if not any(f"{one}channels/{short}" in curves.archive for one in folders):
+            folders[folder] = None
     channels: dict[str, Coding] = {}
     files: dict[str, int] = {}
     for folder in folders:
@@ -177,11 +179,11 @@ def _channels(curves: Curves, file: BinaryIO) -> tuple[dict[str, Coding], dict[s
     return channels, files
 
 
-def _coding(curves: Curves, facts: Facts, channel: str) -> Coding:
+def _coding(curves: Curves, facts: Mapping[str, str], channel: str) -> Coding:
     return coding(resolved(facts, f"channel.{channel}.", curves.shared), f"channel {channel!r}")
 
 
-def _file(facts: Facts, channel: str) -> str:
+def _file(facts: Mapping[str, str], channel: str) -> str:
     return facts.get(f"channel.{channel}.data.file.name", f"channels/{channel}.dat")
 
 
@@ -221,7 +223,7 @@ def _headers(curves: Curves, model: int) -> list[str]:
     return [name for name in dict.fromkeys(names) if name in curves.archive]
 
 
-def _part(curves: Curves, facts: Facts) -> str:
+def _part(curves: Curves, facts: Mapping[str, str]) -> str:
     """approach, pause, retract, modulation or other: what a segment is."""
     known = resolved(facts, "force-segment-header.", curves.shared)
     style = known.get("settings.segment-settings.style") or known.get("settings.style") or known.get("name.name", "")
@@ -326,7 +328,7 @@ def _samples(curves: Curves, channel: str, slot: str, which: np.ndarray) -> np.n
         for row, curve in zip(out, which, strict=True):
             at = 0
             for folder, n in zip(curves.folders(curve), curves.points[curve], strict=True):
-                facts = curves.header(file, folder)
+                facts = curves.header(file, folder, b"channel")
                 if channel in facts["channels.list"].split():
                     number = facts.get(f"channel.{channel}.lcd-info.*", "")
                     how = codings.get(number) or _coding(curves, facts, channel)
@@ -338,7 +340,7 @@ def _samples(curves: Curves, channel: str, slot: str, which: np.ndarray) -> np.n
 
 
 def _numbers(
-    curves: Curves, file: BinaryIO, folder: str, facts: Facts, channel: str, how: Coding, slot: str, n: int
+    curves: Curves, file: BinaryIO, folder: str, facts: Mapping[str, str], channel: str, how: Coding, slot: str, n: int
 ) -> np.ndarray:
     """One channel of one segment."""
     if slot not in how.slots:
@@ -355,14 +357,18 @@ def _numbers(
 
 
 def _times(curves: Curves, which: np.ndarray) -> np.ndarray:
-    """Seconds since the start of each curve; the samples of a segment share its duration evenly."""
+    """Seconds since the start of each curve; the samples of a segment share its duration evenly.
+
+    They are no numbers from the first segment on whose duration nobody said.
+    """
     out = np.full((len(which), curves.longest), np.nan)
     with curves.archive.path.open("rb", buffering=0) as file:
         for row, curve in zip(out, which, strict=True):
             at, start = 0, 0.0
             for folder, n in zip(curves.folders(curve), curves.points[curve], strict=True):
-                known = resolved(curves.header(file, folder), "force-segment-header.", curves.shared)
-                duration = finite(known.get("duration") or known["settings.segment-settings.duration"], "a duration")
+                known = resolved(curves.header(file, folder, b"force"), "force-segment-header.", curves.shared)
+                said = known.get("duration") or known.get("settings.segment-settings.duration", "NaN")
+                duration = np.nan if said == "NaN" else finite(said, "a duration")
                 row[at : at + n] = start + np.arange(n) * (duration / max(n, 1))
                 at, start = at + n, start + duration
     return out
@@ -385,7 +391,7 @@ def _positions(curves: Curves, axis: str, which: np.ndarray) -> np.ndarray:
         for k, curve in enumerate(which):
             name = curves.roots[curve] + _ABOUT
             match = key.search(curves.archive.read(file, name)) if name in curves.archive else None
-            if match:
+            if match and match[1].strip() != b"NaN":
                 out[k] = finite(match[1].decode(), f"position.{axis}")
     return out
 
@@ -395,7 +401,7 @@ def _constant(curves: Curves, name: str, which: np.ndarray) -> np.ndarray:
     out = np.full(len(which), np.nan)
     with curves.archive.path.open("rb", buffering=0) as file:
         for k, curve in enumerate(which):
-            facts = curves.header(file, curves.folders(curve)[0])
+            facts = curves.header(file, curves.folders(curve)[0], b"channel")
             value = _constants(_coding(curves, facts, _DEFLECTION))[name == "sensitivity"]
             out[k] = np.nan if value is None else value
     return out

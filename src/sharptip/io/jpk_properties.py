@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import MappingProxyType
 
 import numpy as np
 
@@ -26,6 +28,14 @@ _SIMPLE = re.compile(r"^([\w.*-]+)=((?! )[^\\\r\n]*)\r?$", re.MULTILINE)
 _OTHERS = re.compile(r"^(?![\w.*-]+=(?! )[^\\\r\n]*\r?$).+$", re.MULTILINE)
 _NAMED = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 _LINE = re.compile(r"((?:[^\\=:\s]|\\.)*)[ \t\f]*[=:]?[ \t\f]*(.*)")
+_BASES = {
+    "volts": "V",
+    "distance": "m",
+    "force": "N",
+    "absolute": "m",
+    "nominal": "m",
+    "calibrated": "m",
+}  # their units
 _WIDTHS = {"short": 2, "integer": 4, "long": 8, "float": 4, "double": 8}
 _TYPE = re.compile(r"(?:memory-)?(short|integer|long|float|double|constant|raster)(?:-data)?")
 
@@ -46,6 +56,22 @@ def parse(raw: bytes) -> Facts:
     return facts
 
 
+def parse_lines(raw: bytes, start: bytes) -> Mapping[str, str]:
+    """Key → value of the lines that begin with `start`; they may not be changed.
+
+    The header of a segment has a hundred lines on the instrument, and a curve needs the dozen on its channels, which
+    are the same in most curves of a map: those are parsed once.
+    """
+    if b"\\\n" in raw or b"\\\r" in raw:
+        return parse(raw)
+    return _parsed(b"\n".join([line for line in raw.split(b"\n") if line.startswith(start)]))
+
+
+@lru_cache(maxsize=64)
+def _parsed(raw: bytes) -> Mapping[str, str]:
+    return MappingProxyType(parse(raw))
+
+
 def _plain(value: str) -> str:
     return _ESCAPE.sub(lambda m: chr(int(m[1], 16)) if m[1] else _NAMED.get(m[2], m[2]), value)
 
@@ -55,7 +81,7 @@ def under(facts: Mapping[str, str], prefix: str) -> Facts:
     return {key[len(prefix) :]: value for key, value in facts.items() if key.startswith(prefix)}
 
 
-def resolved(facts: Facts, prefix: str, shared: Mapping[str, Facts]) -> Facts:
+def resolved(facts: Mapping[str, str], prefix: str, shared: Mapping[str, Facts]) -> Facts:
     """The facts under `prefix`, with what they refer to in the shared header put in its place."""
     own = under(facts, prefix)
     for key, number in list(own.items()):
@@ -115,7 +141,8 @@ def coding(facts: Mapping[str, str], what: str) -> Coding:
         letter = "f" if kind[1] in ("float", "double") else "u" if encoder.lower().startswith("unsigned") else "i"
         dtype = f">{letter}{_WIDTHS[kind[1]]}"
     if encoder and (first := line(data, "encoder.", what)) is None:
-        raise ReadError(f"{what} is encoded by {data.get('encoder.scaling.type')!r}, which is not known")
+        said = under(data, "encoder.scaling.")
+        raise ReadError(f"{what} is encoded by {said}, which is no straight line")
     raw = first if encoder else Scale((), data.get("unit.unit", ""))
     return Coding(dtype, *slots(under(facts, "conversion-set."), raw, what))
 
@@ -126,10 +153,15 @@ def slots(
     """(slot → line from the stored numbers, the default slot, factors as in `Coding`) of a conversion set.
 
     A slot that is not defined, or by anything but a straight line, is left out; where it was the default, the base
-    (volts of an encoder, for example) stands in, with its own unit.
+    (volts of an encoder, for example) stands in, with its own unit. Numbers that JPK's own software exported have no
+    encoder and say no unit; that of the base is known by its name.
     """
     base = facts.get("conversions.base", "")
-    lines, factors = {base: first or Scale((), "")}, dict[tuple[str, str], float]()
+    first = first or Scale((), "")
+    lines, factors = (
+        {base: first if first.unit else replace(first, unit=_BASES.get(base, ""))},
+        dict[tuple[str, str], float](),
+    )
     waiting = {name: facts.get(f"conversion.{name}.base-calibration-slot", base)
                for name in facts.get("conversions.list", "").split()
                if facts.get(f"conversion.{name}.defined") == "true"}  # fmt: skip
@@ -145,9 +177,11 @@ def slots(
 
 
 def line(facts: Mapping[str, str], prefix: str, what: str) -> Scale | None:
-    """The straight line of an encoder or a slot; None where it is none."""
+    """The straight line of an encoder or a slot; None where it is none, or was given no numbers (NaN)."""
     said = under(facts, f"{prefix}scaling.")
     if (said.get("type"), said.get("style", "offsetmultiplier")) != ("linear", "offsetmultiplier"):
+        return None
+    if "NaN" in (said["multiplier"], said["offset"]):
         return None
     multiplier, offset = finite(said["multiplier"], f"a multiplier of {what}"), finite(said["offset"], "an offset")
     return Scale(((multiplier, offset),), said.get("unit.unit", ""))

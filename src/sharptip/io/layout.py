@@ -21,6 +21,7 @@ from ..core.grid import LARGEST, Axis, Channel
 from ..core.lazy import Lazy
 from ..core.units import PIXEL
 
+SWEPT = {"V": "bias", "Hz": "frequency", "s": "time", "m": "distance"}  # SI unit of what is swept → the axis it makes
 UNKNOWN = "unknown"  # size="unknown": axes stay in pixels and the scan is marked
 Size = float | tuple[float, float] | str | None  # width, (height, width) in metres, "unknown", not given
 

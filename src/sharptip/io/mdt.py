@@ -22,7 +22,7 @@ import numpy as np
 from ..core.errors import ReadError, UnitError
 from ..core.grid import Axis, Channel, Grid, unique
 from ..core.units import to_si
-from .layout import Size, count, finite, given_axes, image_axes, join_directions, positive, take, text
+from .layout import SWEPT, Size, count, finite, given_axes, image_axes, join_directions, positive, take, text
 
 NAME = "mdt"
 SUFFIXES = (".mdt",)
@@ -41,7 +41,6 @@ _UNITS = {
 }  # fmt: skip
 _SI_CODES = {0x1: "", 0x101: "m", 0x100001: "A", 0xFFFD010200: "V", 0x1000001: "s"}
 _CELLS = {-1: "i1", 1: "u1", -2: "<i2", 2: "<u2", -4: "<i4", 4: "<u4", -8: "<i8", 8: "<u8", -5892: "<f4", -13320: "<f8"}
-_SWEEPS = {"V": "bias", "Hz": "frequency", "s": "time", "m": "distance"}
 _MOST = 64  # dimensions and quantities of a frame
 _LONGEST_INDEX = 2**26
 
@@ -106,9 +105,8 @@ def read(path: Path, *, size: Size = None, channel: str | None = None, unit: str
         else:
             unread.append(f"frame {frame.index}: of the unknown type {frame.kind}")
     if not found:
-        raise ReadError(
-            f"no frame holds an image or a spectrum; there are {unread + [str(o.get('what')) for o in others]}"
-        )
+        there = unread + [str(o["what"]) for o in others if "what" in o]
+        raise ReadError(f"no frame holds an image or a spectrum; there are {', '.join(there) or 'none'}")
     _only_unknown(found, size)
     grids = [_grid(path.stem, i, group, others) for i, group in enumerate(_groups(found))]
     if unread:
@@ -183,6 +181,8 @@ def _channel(title: str, values: np.ndarray, unit: str, dims: tuple[str, ...]) -
 def _image_axes(shape: tuple[int, int], scales: tuple[Scale, Scale], size: Size) -> dict[str, Axis]:
     """Axes of an image from its (y, x) scales; the caller's size where the frame knows no lengths."""
     if all(_si(s.unit)[1] == "m" for s in scales):
+        if not all(s.step for s in scales):
+            raise NotImplementedError("its pixels are 0 wide")
         steps = [positive(abs(s.step), "the pixel size") * _si(s.unit)[0] for s in scales]
         return image_axes(shape, steps[0] * shape[0], steps[1] * shape[1])
     return given_axes(shape, size, None, f"a frame in {scales[0].unit or 'no unit'}")
@@ -238,7 +238,7 @@ def _string(data: bytes, at: int, codec: str) -> tuple[str, int]:
 
 def _calibrated(values: np.ndarray, scale: Scale) -> np.ndarray:
     if scale.step == 0:
-        raise ReadError("a step of the converter is said to be 0; the file is damaged")
+        raise NotImplementedError("its converter's step is 0, so that its numbers have no scale")
     return values * np.float64(scale.step) + scale.offset
 
 
@@ -260,6 +260,9 @@ def _pixels(about: dict[str, object]) -> list[int]:
 
 
 def _read_spectrum(frame: Frame, about: dict[str, object], size: Size) -> Found:
+    """Spectra one after the other, or at points."""
+    if struct.unpack_from("<4H", frame.data, _HEAD + frame.variables)[3]:
+        return _read_points(replace(frame, kind=_POINTS), about, size)
     x, _, z = _scales(frame)
     values, _, _ = _integers(frame, about)
     nx, ny = (count(max(n, 1), "points") for n in _pixels(about))
@@ -270,7 +273,7 @@ def _read_spectrum(frame: Frame, about: dict[str, object], size: Size) -> Found:
 
 
 def _sweep(unit: str) -> str:
-    return _SWEEPS.get(_si(unit)[1], "sample")
+    return SWEPT.get(_si(unit)[1], "sample")
 
 
 def _read_points(frame: Frame, about: dict[str, object], size: Size) -> Found:

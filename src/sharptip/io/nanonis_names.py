@@ -17,11 +17,11 @@ from ..core.errors import UnitError
 from ..core.grid import Channel
 from ..core.lazy import Lazy
 from ..core.units import to_si
+from .layout import SWEPT
 
 _TAG = re.compile(r"\s*\[([^\[\]]*)\]")
 _UNIT = re.compile(r"\s*\(((?:[^()]|\([^()]*\))*)\)\s*$")  # also (A/sqrt(Hz))
 _PLACES = {"X": "tip_x", "Y": "tip_y", "Z": "height"}  # where the tip is, when nothing else is said
-_SWEPT = {"m": "distance", "Hz": "frequency", "s": "time"}  # unit of what is swept → the axis it makes
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,7 @@ class Signal:
             unit = to_si(self.unit)[1]
         except UnitError:
             return None
-        if unit == "V" and "bias" in self.name.lower():
-            return "bias"
-        return _SWEPT.get(unit)
+        return None if unit == "V" and "bias" not in self.name.lower() else SWEPT.get(unit)
 
 
 def signal(text: str) -> Signal:

@@ -1,4 +1,4 @@
-"""Nanosurf files (`.nid`): images, force curves and other spectra, frequency sweeps and thermal tunes.
+"""Nanosurf files (`.nid`, older ones `.ezd`): images, force curves and other spectra, frequency sweeps, thermal tunes.
 
 Layout: as Nanosurf's own NSFopen reads it. Sections of text up to `#!`; the section `DataSet` lists groups (forward,
 backward, pauses, results of evaluations) and their channels, whose integers follow one after the other. An integer's
@@ -22,10 +22,10 @@ from ..core.errors import ReadError, UnitError
 from ..core.grid import Axis, Channel, Grid, unique
 from ..core.names import standard
 from ..core.units import to_si
-from .layout import count, finite, image_axes, join_directions, positive, ragged, take, text
+from .layout import SWEPT, count, finite, image_axes, join_directions, positive, ragged, take, text
 
 NAME = "nid"
-SUFFIXES = (".nid",)
+SUFFIXES = (".nid", ".ezd")
 GENERIC = False
 
 _START = b"\n#!"
@@ -34,7 +34,6 @@ _PARTS = (  # of a curve, in the order of time: group → (kind, parameters of i
     ("Spec forward", "approach", "FwMod"), ("Spec fwd pause", "pause", "FwPause"),
     ("Spec backward", "retract", "BwMod"), ("Spec bwd pause", "pause", "BwPause"),
 )  # fmt: skip
-_SWEEPS = {"V": "bias", "Hz": "frequency", "s": "time", "m": "distance"}
 _LOOKAHEAD = 4096
 _MOST = 1024  # groups, and channels of a group
 
@@ -108,6 +107,8 @@ def _blocks(data: bytes, at: int, sections: Sections) -> list[Block]:
     """Every channel, in the order of the groups; together they fill the file."""
     about, blocks = sections["DataSet"], list[Block]()
     for g in range(_few(about["GroupCount"], "groups")):
+        if int(about.get(f"Gr{g}-Count", "0")) == 0:  # a group that recorded nothing
+            continue
         for c in range(_few(about[f"Gr{g}-Count"], "channels")):
             name = about.get(f"Gr{g}-Ch{c}")
             if name is None:
@@ -153,7 +154,7 @@ def _is_image(block: Block) -> bool:
 
 
 def _sweep(block: Block) -> str | None:
-    return _SWEEPS.get(_si(block.about.get("Dim0Unit")))
+    return SWEPT.get(_si(block.about.get("Dim0Unit")))
 
 
 # --- images ----------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from ..core.grid import LARGEST, Axis, Channel, Grid, unique
 from ..core.lazy import Lazy
 from ..core.units import PIXEL, to_si
 from . import hdf5
-from .layout import Size, given_axes, join_directions, split_direction
+from .layout import SWEPT, Size, given_axes, join_directions, split_direction
 
 NAME = "usid"
 SUFFIXES = (".h5", ".hf5", ".hdf5")
@@ -32,7 +32,6 @@ NEEDS_SIZE = True  # a dimension may have no unit
 LAZY = True
 
 _TABLES = ("Position_Indices", "Position_Values", "Spectroscopic_Indices", "Spectroscopic_Values")
-_SWEEPS = {"V": "bias", "Hz": "frequency", "s": "time", "m": "distance"}
 _COUNTED = ("field", "cycle", "forc_cycle", "forc")  # axes of spectroscopy that have no unit and keep their name
 _MOST = 10_000  # objects of a file
 _LISTED = 12  # of them that a refusal names
@@ -327,7 +326,7 @@ def _names(dims: list[Dimension]) -> list[str]:
     for k, d in enumerate(dims):
         own = re.sub(r"[^a-z0-9]+", "_", d.name.lower()).strip("_")
         first = own if own in _COUNTED else "site" if k == 0 and len(dims) > 1 else "sample"
-        wished = (_lateral(d) if lateral else "") or _SWEEPS.get(d.si if not _lateral(d) else "", first)
+        wished = (_lateral(d) if lateral else "") or SWEPT.get(d.si if not _lateral(d) else "", first)
         found = next(n for n in (wished, own, f"axis_{k}") if n not in names and n[:1].isalpha())
         names.append(found)
     return names

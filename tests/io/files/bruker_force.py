@@ -32,33 +32,39 @@ def sensor(curve: int, approach: int = N, hold: int = 0) -> np.ndarray:
     return np.concatenate([100 * np.arange(approach), np.full(hold, 1600), 1600 - 90 * np.arange(N)]) + curve
 
 
-def stored(taken: np.ndarray, approach: int, hold: int, width: int) -> bytes:
+def stored(taken: np.ndarray, approach: int, hold: int, width: int, digits: int) -> bytes:
     """One curve as it lies in the file: both halves from the surface, then the hold."""
-    block = np.full(N, GAP if width == 2 else -(2**31))
+    block = np.full(N, GAP if digits == 2 else -(2**31))
     block[:approach] = taken[:approach][::-1]
     parts = [block, taken[approach + hold :], taken[approach : approach + hold]]
     return np.concatenate(parts).astype(f"<i{width}").tobytes()
 
 
 def write(
-    path: Path, shape: tuple[int, int] = (1, 1), approach: int = N, hold: int = 0, width: int = 2, old: bool = False
+    path: Path,
+    shape: tuple[int, int] = (1, 1),
+    approach: int = N,
+    hold: int = 0,
+    width: int = 2,
+    old: bool = False,
+    digits: int | None = None,
 ) -> None:
-    """old: the names of version 4.4, one channel and no ramp size of its own."""
-    n = shape[0] * shape[1]
+    """old: the names of version 4.4, one channel and no ramp size of its own. digits: bytes that are counted."""
+    n, digits = shape[0] * shape[1], digits or width
     makers = [("DeflectionError", "Deflection Error", "Sens. DeflSens", deflection)]
     makers += [] if old else [("ZSensor", "Height Sensor", "Sens. ZsensSens", sensor)]
     data, at, lists = b"", START, []
     if n > 1:
         image = (np.arange(n).reshape(shape)[::-1] * 100).astype(f"<i{width}").tobytes()
         lists += ["\\*Ciao image list", f"\\Data offset: {at}", f"\\Data length: {len(image)}"]
-        lists += [f"\\Bytes/pixel: {width}", f"\\Samps/line: {shape[1]}", f"\\Number of lines: {shape[0]}"]
+        lists += [f"\\Bytes/pixel: {digits}", f"\\Samps/line: {shape[1]}", f"\\Number of lines: {shape[0]}"]
         lists += [f"\\Scan Size: {SIZE[1]:g} {SIZE[0]:g} nm", "\\Line Direction: Retrace"]
         lists += ['\\@2:Image Data: S [Height] "Height"', "\\@2:Z scale: V [Sens. Zsens] (0.0067 V/LSB) 440.0 V"]
         data, at = data + image, at + len(image)
     for internal, name, soft, make in makers:
-        body = b"".join(stored(make(i, approach, hold), approach, hold, width) for i in range(n))
+        body = b"".join(stored(make(i, approach, hold), approach, hold, width, digits) for i in range(n))
         lists += ["\\*Ciao force image list", f"\\Data offset: {at}", f"\\Data length: {len(body)}"]
-        lists += [f"\\Bytes/pixel: {width}", f"\\Samps/line: {N}" + ("" if old else f" {approach}")]
+        lists += [f"\\Bytes/pixel: {digits}", f"\\Samps/line: {N}" + ("" if old else f" {approach}")]
         lists += [f"\\Spring Constant: {SPRING}", f'\\@4:Image Data: S [{internal}] "{name}"']
         lists += [f"\\@4:Z scale: V [{soft}] ({STEP:.10f} V/LSB) 2.5 V"]
         lists += [] if old else [f"\\@4:Ramp size: V [Sens. Zsens] (0.0048 V/LSB) {RAMP} V"]

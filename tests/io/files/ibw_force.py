@@ -27,18 +27,30 @@ def layers() -> np.ndarray:
     return np.stack(rows).astype(np.float32)
 
 
-def write(path: Path, order: str = "<", note: str = NOTE, name: bytes = NAME, unit: bytes = b"s") -> None:
+def write(
+    path: Path,
+    order: str = "<",
+    note: str = NOTE,
+    name: bytes = NAME,
+    unit: bytes = b"s",
+    names: tuple[str, ...] = LABELS,
+    field: int = 32,
+) -> None:
+    """field: bytes of a channel's name. A wave's name of more than 31 bytes makes version 7 of the file."""
+    version = 7 if len(name) > 31 else 5
+    long = name if version == 7 else b""
     numbers = layers().astype(order + "f4").tobytes()
     said = note.encode("latin-1")
-    labels = b"".join(label.encode().ljust(32, b"\0") for label in ("", *LABELS))
-    wave = struct.pack(order + "IIIihh6sh32sii", 0, 1, 2, layers().size, 2, 0, b"", 0, name, 0, 0)
+    labels = b"".join(label.encode().ljust(field, b"\0") for label in ("", *names))
+    wave = struct.pack(order + "IIIihh6sh32sii", 0, 1, 2, layers().size, 2, 0, b"", 0, b"" if long else name, 0, 0)
     wave += struct.pack(order + "4i4d4d", N, len(LABELS), 0, 0, STEP, 1, 1, 1, 0, 0, 0, 0)
     wave += struct.pack(order + "4s4s4s4s4s", b"m", unit, b"", b"", b"") + b"\0" * (320 - 168)
     file = struct.pack(order + "iii", 320 + len(numbers), 0, len(said))
-    file += struct.pack(order + "i4i4iiii", 0, 0, 0, 0, 0, 0, len(labels), 0, 0, 0, 0, 0)
-    words = np.frombuffer(struct.pack(order + "hh", 5, 0) + file + wave, order + "i2")
+    file += struct.pack(order + "i4i4ii", 0, 0, 0, 0, 0, 0, len(labels), 0, 0, 0)
+    file += struct.pack(order + "HHi", len(long), 0, 0)
+    words = np.frombuffer(struct.pack(order + "hh", version, 0) + file + wave, order + "i2")
     checksum = (-int(words.sum(dtype=np.int64))) & 0xFFFF
-    path.write_bytes(struct.pack(order + "hH", 5, checksum) + file + wave + numbers + said + labels)
+    path.write_bytes(struct.pack(order + "hH", version, checksum) + file + wave + numbers + said + labels + long)
 
 
 EXAMPLES = {"ibw_force": (".ibw", write)}

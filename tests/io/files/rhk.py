@@ -101,7 +101,8 @@ def rhk(path: Path, up: bool = False, mirrored: bool = False, square: bool = Fal
     packed = zlib.compress(SETTINGS.encode("cp437"))
     prm_header = file.add(struct.pack("<3I", 1, len(SETTINGS), len(packed)))
     prm = file.add(packed)
-    index = file.add(struct.pack("<4I", len(entries), 1, 0, 0) + objects((2, (len(file.out) + 28, 0))))
+    bare = 32  # bytes of an entry without its objects, which a list of pages gives as its size
+    index = file.add(struct.pack("<4I", len(entries), 1, 0, 0) + objects((2, (len(file.out) + 28, bare))))
     file.add(b"".join(entries))
     magic = "STiMage 005.006 1".encode("utf-16-le").ljust(36, b"\0")
     head = struct.pack("<H", 56) + magic + struct.pack("<5I", len(entries), 3, 12, 0, 0)
