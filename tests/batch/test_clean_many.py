@@ -25,6 +25,7 @@ from sharptip.batch import clean_file as one
 from sharptip.batch.clean_file import Order
 from sharptip.batch.clean_many import By, clean_many
 from sharptip.batch.workers import Died
+from sharptip.clean import STEPS as STEPS_THERE_ARE
 from sharptip.core.errors import ScanError, WriteError
 from sharptip.core.grid import Axis, Channel, Grid
 from sharptip.core.scan import from_grid, scan_of
@@ -96,6 +97,14 @@ def test_what_was_done_is_told_in_numbers(scans, tmp_path):
         np.hypot(1e-9 * np.arange(20).std(), 2e-9 * np.arange(30).std()), rel=0.01
     )
     assert row["scars"] == "0"
+
+
+def test_results_among_the_raw_scans_are_not_cleaned_again_and_that_is_told(scans, tmp_path):
+    cleaned(scans, scans / "first")
+    said = []
+    outcome = cleaned(scans, tmp_path / "out", said)
+    assert [r["name"] for r in outcome.records] == ["a.gwy", "b.gwy", "deep/c.gwy"]
+    assert said == ["passed over first: it holds the results of an earlier run, not raw scans"]
 
 
 def test_scars_are_counted_where_they_are(tmp_path):
@@ -194,7 +203,7 @@ def test_too_little_memory_and_mistakes_of_ours_stop_nothing(scans, tmp_path, mo
             raise KeyError("oops")
         return scan
 
-    monkeypatch.setitem(one.STEPS, "greedy", greedy)
+    monkeypatch.setitem(STEPS_THERE_ARE, "greedy", greedy)
     cleaned(scans, tmp_path / "out", order=Order("greedy"))
     assert [r["status"] for r in table(tmp_path / "out")] == ["left out", "left out", "cleaned"]
     reasons = [r["reason"] for r in table(tmp_path / "out")]

@@ -20,7 +20,7 @@ import numpy as np
 import xarray as xr
 
 from .. import io
-from ..clean import STEPS, fitting, named
+from ..clean import fitting, name_of, named, step_of
 from ..core.errors import ChannelError, ScaleError, ScanError, SharptipError, WriteError
 from ..core.history import steps as history
 from ..core.marks import marks, told
@@ -49,7 +49,8 @@ Step = Callable[..., xr.Dataset]
 class Order:
     """What is done to every file.
 
-    `steps` is a chain's name, or names with commas between; `size` and `unit` are for files that say none themselves.
+    `steps` is a chain's name, or names and chains with commas between, with options where they are to differ
+    (`rows:method=matching`); `size` and `unit` are for files that say none themselves.
     """
 
     steps: str = "auto"
@@ -96,11 +97,11 @@ def steps_for(scan: xr.Dataset, steps: str) -> list[tuple[str, Step]]:
     """The steps that a scan goes through, with their names. Raises ScanError."""
     if steps == LEARNED:
         return [(LEARNED, learned_step())]
-    return [(name, STEPS[name]) for name in fitting(scan, steps)]
+    return [(name_of(text), step_of(text)) for text in fitting(scan, steps)]
 
 
 def names_of(steps: str) -> tuple[str, ...]:
-    """The names of the steps that every scan goes through. Errors as in `steps_for`."""
+    """The steps that every scan goes through, each with its options. Errors as in `steps_for`."""
     if steps == LEARNED:
         learned_step()
         return (LEARNED,)

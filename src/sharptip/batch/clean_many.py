@@ -108,6 +108,8 @@ class _Batch:
             else:
                 self.to_do[file] = target
         self.total = len(found.files) + len(found.closed)
+        for folder in found.results:
+            say(f"passed over {printable(found.name(folder))}: it holds the results of an earlier run, not raw scans")
         if cleaned := sum(r["status"] == "cleaned" for r in self.records.values()):
             rest = "going on with the others" if self.to_do else "nothing is left to do"
             say(f"{cleaned} of {self.total} files are cleaned already; {rest}")

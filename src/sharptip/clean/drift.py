@@ -7,7 +7,6 @@ by linear interpolation; what a frame does not show is NaN.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache, partial
 
 import numpy as np
@@ -19,7 +18,7 @@ from ..core.history import remember, step
 from ..core.lazy import Lazy, for_xarray
 from ..core.scan import label
 from ..core.units import PIXEL
-from .channel import Frames, image_channel
+from .channel import Film, Frames, image_channel
 
 PEAK = 1.0  # pixels, standard deviation of the blurred peak
 CHANCE = 15.0  # over the root of the number of pixels: the likeness of frames that have nothing in common is below
@@ -86,11 +85,12 @@ def _vertex(three: np.ndarray) -> float:
     return float(np.clip(0.5 * (low - high) / bend, -0.5, 0.5)) if bend < 0 else 0.0
 
 
-def drift_of(film: np.ndarray | Sequence[np.ndarray], left_out: np.ndarray | None = None) -> np.ndarray:
+def drift_of(film: Film, left_out: np.ndarray | None = None) -> np.ndarray:
     """Position (2, time) in pixels, y and x, of the sample in each frame of a film (time, y, x); zero in the first.
 
     film: an array, or anything that has a length and gives frames by their number. Frames in `left_out` (time,), True,
-    and frames that resemble no other stay where the one before was. Each frame is compared with the last good one.
+    empty ones, and frames that resemble no other stay where the one before was. Each frame is compared with the last
+    good one.
     """
     out = np.zeros((2, len(film)))
     skipped = np.zeros(len(film), bool) if left_out is None else np.asarray(left_out, bool)
@@ -99,7 +99,8 @@ def drift_of(film: np.ndarray | Sequence[np.ndarray], left_out: np.ndarray | Non
         frame = film[i]
         if i:
             out[:, i] = out[:, i - 1]
-        if skipped[i] or not np.isfinite(frame).any():
+        known = frame[np.isfinite(frame)]
+        if skipped[i] or not known.size or known.min() == known.max():
             continue
         fresh = spectrum(frame)
         if seen is not None:
@@ -117,21 +118,15 @@ def moved(image: np.ndarray, dy: float, dx: float) -> np.ndarray:
     for axis, shift in ((0, dy), (1, dx)):
         whole = int(np.floor(shift))
         part = shift - whole
-        near = _rolled(out, whole, axis)
-        out = near if part == 0 else (1 - part) * near + part * _rolled(out, whole + 1, axis)
-    return out
-
-
-def _rolled(z: np.ndarray, n: int, axis: int) -> np.ndarray:
-    out = np.full_like(z, np.nan)
-    size = z.shape[axis]
-    if abs(n) >= size:
-        return out
-    to, start = slice(max(n, 0), size + min(n, 0)), slice(max(-n, 0), size - max(n, 0))
-    index: list[slice] = [slice(None)] * z.ndim
-    source = index.copy()
-    index[axis], source[axis] = to, start
-    out[tuple(index)] = z[tuple(source)]
+        start, size = np.moveaxis(out, axis, 0), out.shape[axis]
+        to = np.full_like(out, np.nan)
+        first, end = max(whole + (part > 0), 0), min(size + whole, size)
+        if first < end:
+            values = start[first - whole : end - whole]
+            if part > 0:
+                values = (1 - part) * values + part * start[first - whole - 1 : end - whole - 1]
+            np.moveaxis(to, axis, 0)[first:end] = values
+        out = to
     return out
 
 
