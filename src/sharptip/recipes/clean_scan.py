@@ -2,8 +2,8 @@
 
 The learned form of levelling: background, a level and a tilt for every line, scars and noise, told apart from
 particles, terraces and fibres by a network that learned from simulated scans of which every part is known
-(`simulate.dirty`). It starts from what `clean.flatten` finds. What was taken off comes with the answer, so that height +
-background + lines is the raw scan wherever no scar was mended; the noise is part of the height. After the
+(`simulate.dirty`). It starts from what `clean.flatten` finds. What was taken off comes with the answer, so that height
++ background + lines is the raw scan wherever no scar was mended; the noise is part of the height. After the
 post-processing of high-speed AFM films that the review asks for; the network is `nets.Decomposer`.
 """
 
