@@ -94,7 +94,7 @@ def test_clean_names_the_broken_and_loses_nothing(tmp_path):
         io.write(scan_of(tilt + rng.normal(0, 1e-10, (40, 40)), 1e-9), tmp_path / "in" / name)
     (tmp_path / "in" / "broken.gwy").write_bytes(b"GWYP" + b"\0" * 10)
     done = sharptip("clean", tmp_path / "in", "--out", tmp_path / "out", "--suffix", ".gwy", code=1)
-    assert "2 of 3 scans cleaned" in done.stdout
+    assert "2 of 3 files cleaned" in done.stdout
     assert "broken.gwy" in done.stderr
     flat = io.read(tmp_path / "out" / "deep" / "b.gwy")
     assert float(flat["height"].std()) < 2e-10

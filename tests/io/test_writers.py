@@ -188,7 +188,7 @@ def test_what_is_no_movie_is_refused(tmp_path: Path) -> None:
         with pytest.raises(WriteError, match=said):
             sharptip.write(scan, tmp_path / "a.gif", **options)
 
-    refused("axes y, x", scan_of(made.surface(), 1e-9))
+    refused("holds a film", scan_of(made.surface(), 1e-9))
     refused("two words", film(), speed=1, fps=2)
     refused("between 0.001 and 240", film(), fps=1e4)
     refused("no finite", film().assign(height=film()["height"].copy(data=np.full((6, 12, 20), np.nan))))
