@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -29,9 +30,8 @@ def on_images(scan: xr.Dataset, channel: str, change: Callable[[np.ndarray], np.
     return scan.assign({channel: changed})
 
 
-class Frames:
-    """The frames (y, x) of a film's channel, read a few at a time when they are asked for; of two directions the first.
-    """
+class Frames(Sequence[np.ndarray]):
+    """The frames (y, x) of a film's channel, read a few at a time when asked for; of two directions the first."""
 
     def __init__(self, data: xr.DataArray) -> None:
         self._data = data
@@ -47,7 +47,8 @@ class Frames:
     def __len__(self) -> int:
         return self._data.sizes["time"]
 
-    def __getitem__(self, i: int) -> np.ndarray:
+    def __getitem__(self, i: Any) -> Any:
+        """Frame i, a whole number."""
         if not 0 <= i < len(self):
             raise IndexError(i)  # which ends a loop over the frames
         if not self._start <= i < self._start + len(self._block):

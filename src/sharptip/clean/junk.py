@@ -250,13 +250,13 @@ def _unlike(film: np.ndarray | Sequence[np.ndarray], good: dict[int, _Ground]) -
         if len(known) == 1:
             continue
         (one, a), (other, b) = known[-2:]
-        *shift, likeness = shift_of(a, b, shape[1])
+        dy, dx, likeness = shift_of(a, b, shape[1])
         alike[one], alike[other] = max(alike[one], likeness), max(alike[other], likeness)
-        shifts.append(np.hypot(*shift))
+        shifts.append(float(np.hypot(dy, dx)))
         if len(known) == 3:
             if min(shifts[-2:]) > JUMP * min(shape):
-                *back, both = shift_of(known[0][1], b, shape[1])
-                if np.hypot(*back) < 0.35 * min(shifts[-2:]) and both > CHANCE / np.sqrt(shape[0] * shape[1]):
+                dy, dx, both = shift_of(known[0][1], b, shape[1])
+                if np.hypot(dy, dx) < 0.35 * min(shifts[-2:]) and both > CHANCE / np.sqrt(shape[0] * shape[1]):
                     away[one] = min(shifts[-2:])
             del known[0]
     typical = float(np.median(list(alike.values()))) if good else 0.0

@@ -177,7 +177,7 @@ def _padded(channel: Channel, length: int) -> Channel:
     assert isinstance(data, Lazy)
     if len(data) == length:
         return channel
-    load = partial(_nan_behind, data.load, len(data), data.shape[1:])
+    load = partial(_nan_behind, data.load, len(data), (data.shape[1], data.shape[2]))
     return replace(channel, data=Lazy((length, *data.shape[1:]), data.dtype, load))
 
 
