@@ -228,7 +228,7 @@ def test_convert_chooses_and_takes_many(tmp_path):
     film["height"] = (("time", "y", "x"), np.random.default_rng(0).normal(size=(2, 8, 10)) * 1e-9, {"units": "m"})
     io.write(film, tmp_path / "film.zarr")
     io.write(film.isel(time=0, drop=True), tmp_path / "image.gwy")
-    assert "frame=" in sharptip("convert", tmp_path / "film.zarr", tmp_path / "a.gsf", code=1).stderr
+    assert "choose --frame" in sharptip("convert", tmp_path / "film.zarr", tmp_path / "a.gsf", code=1).stderr
     done = sharptip("convert", tmp_path / "film.zarr", tmp_path / "a.gsf", "--frame", 1)
     assert "does not keep" in done.stderr
     assert np.array_equal(io.read(tmp_path / "a.gsf")["height"], film["height"][1].astype("f4"))
