@@ -607,7 +607,9 @@ def predict(
             rows.append({"file": str(file), "scan": label(scan), **said})
             if out is not None:
                 out.mkdir(parents=True, exist_ok=True)
-                io.write(answer, out / (f"{file.stem}.zarr" if len(scans) == 1 else f"{file.stem}-{i}.zarr"))
+                place = out / (f"{file.stem}.zarr" if len(scans) == 1 else f"{file.stem}-{i}.zarr")
+                io.write(answer, place)
+                rows[-1]["written"] = str(place)
     if as_json:
         typer.echo(json.dumps({"recipe": loaded.recipe.name, "answers": rows}))
     else:
@@ -895,7 +897,7 @@ def _table_told(table: Any) -> str:
 
 def _told(file: Path, found: dict[str, Any]) -> str:
     """`info` for people."""
-    from ..core.units import say, shown
+    from ..core.units import say
 
     lines = [f"{file}: {found['format']}, {len(found['scans'])} scan{'s' * (len(found['scans']) != 1)}"]
     for scan in found["scans"]:
@@ -911,10 +913,32 @@ def _told(file: Path, found: dict[str, Any]) -> str:
                 said = "no finite value" if v["missing"] else f"in {v['units']}; too large to be read for a look"
                 lines.append(f"    {v['name']:<20} {said}")
                 continue
-            factor, unit = shown(max(abs(v["min"]), abs(v["max"])), v["units"])
-            told = f"    {v['name']:<20} {v['min'] * factor:.4g} to {v['max'] * factor:.4g} {unit}".rstrip()
+            told = f"    {v['name']:<20} {_range_told(v['min'], v['max'], v['units'])}"
             lines.append(told + (f"; {v['missing']:.1%} missing" if v["missing"] and "y" in scan["dims"] else ""))
     return "\n".join(lines)
+
+
+def _range_told(low: float, high: float, si: str) -> str:
+    """A range in a unit of its size, with the digits that tell its ends apart.
+
+    >>> _range_told(1.0, 1.0 + 3e-9, "m"), _range_told(20000.0, 20000.0, "1"), _range_told(-0.0, 0.0, "m")
+    ('1 m + 0 to 3 nm', '20000', '0 m')
+    """
+    from ..core.units import shown
+
+    low, high = low + 0.0, high + 0.0  # no −0
+    span, most = high - low, max(abs(low), abs(high))
+    if si != "1" and 0 < span < 1e-3 * most:
+        (much, its), (small, unit) = shown(most, si), shown(span, si)
+        return f"{_digits(low * much)} {its} + 0 to {_digits(span * small)} {unit}"
+    factor, unit = shown(most, si)
+    ends = dict.fromkeys(_digits(value * factor) for value in (low, high))
+    return f"{' to '.join(ends)} {unit}".rstrip()
+
+
+def _digits(value: float) -> str:
+    """Four digits, whole numbers whole."""
+    return f"{value:.0f}" if 1e3 <= abs(value) < 1e9 and value == round(value) else f"{value:.4g}"
 
 
 def _without_name(error: SharptipError, path: Path) -> str:
