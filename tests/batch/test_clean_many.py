@@ -631,3 +631,13 @@ def test_notes_name_no_inner_place(scans, tmp_path):
     io.write(scan.assign_coords(curve=("curve", [0.0, 1.0], {"units": "1"})), scans / "more.zarr")
     outcome = cleaned([scans / "more.zarr"], tmp_path / "out", suffix=".gwy")
     assert outcome.records[0]["notes"] == [".gwy does not keep what is no image: force {'curve': 2}. .zarr and .nc do"]
+
+
+def test_numbers_that_no_scan_has_are_noted(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name, factor in (("huge", 1e300), ("nm", 1.0), ("tiny", 1e-12)):
+        io.write(scan_of(tilted() * factor, 1e-9), tmp_path / "in" / f"{name}.zarr")
+    notes = [r["notes"] for r in cleaned(tmp_path / "in", tmp_path / "out", order=Order("plane")).records]
+    assert [len(n) for n in notes] == [1, 0, 1]
+    assert "too large" in notes[0][0]
+    assert "which no scan has; is its unit right?" in notes[2][0]

@@ -914,8 +914,23 @@ def _told(file: Path, found: dict[str, Any]) -> str:
                 lines.append(f"    {v['name']:<20} {said}")
                 continue
             told = f"    {v['name']:<20} {_range_told(v['min'], v['max'], v['units'])}"
+            told += _doubt(v["name"], v["units"])
             lines.append(told + (f"; {v['missing']:.1%} missing" if v["missing"] and "y" in scan["dims"] else ""))
     return "\n".join(lines)
+
+
+def _doubt(name: str, unit: str) -> str:
+    """What to say of a channel whose name and unit contradict each other. Volts and amperes are signals of anything.
+
+    >>> _doubt("phase_signal", "m"), _doubt("height_signal", "V")
+    ('; a doubt: the file says m, and phase is in rad or V', '')
+    """
+    from ..core.names import UNITS
+
+    base = re.sub(r"_signal(_\d+)?$", "", name)
+    if base == name or base not in UNITS or unit in ("V", "A", "arb", "1", *UNITS[base]):
+        return ""
+    return f"; a doubt: the file says {unit}, and {base} is in {' or '.join(UNITS[base])}"
 
 
 def _range_told(low: float, high: float, si: str) -> str:

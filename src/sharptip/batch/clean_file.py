@@ -34,6 +34,7 @@ from .streamed import Row
 if TYPE_CHECKING:  # torch is for those who ask for a model
     from ..fit.model import Model
 
+SPREADS = {"m": (1e-15, 1e-3), "": (1e-30, 1e15)}  # rms of a channel in metres, or in any other unit, that may be
 ALL = "all"  # instead of a channel's name: every image channel
 LEARNED = "learned"  # instead of steps: a model
 KEEPS_ALL = (".zarr", ".nc", ".gwy")  # formats for every channel; into others goes the one that was cleaned
@@ -168,8 +169,20 @@ def clean_file(order: Order, job: Job) -> Record:
             shutil.rmtree(job.draft, ignore_errors=True)
     ours = re.compile(rf"^({re.escape(str(job.file))}|{re.escape(str(job.draft / job.target.name))}): ")
     notes = [ours.sub("", str(w.message)) for w in said if issubclass(w.category, UserWarning)]
+    notes += [said for row in record["rows"] if (said := _unlikely(row))]
     record["notes"] = list(dict.fromkeys([*record.get("notes", []), *notes]))
     return record | {"seconds": round(time.perf_counter() - begun, 4)}
+
+
+def _unlikely(row: Record) -> str:
+    """What to say of numbers that no instrument gives, which are cleaned all the same."""
+    spread, unit = row.get("before_rms"), row["unit"]
+    low, high = SPREADS["m" if unit == "m" else ""]
+    if spread is None:
+        return f"{row['channel']} has no number, or numbers too large to be reckoned with; is its unit right?"
+    if spread == 0 or low <= spread <= high:
+        return ""
+    return f"{row['channel']} spreads over {spread:.3g} {unit}, which no scan has; is its unit right?"
 
 
 def cleaned_scans(file: Path, order: Order, folder: Path, target: Path) -> tuple[list[xr.Dataset], list[Row]]:

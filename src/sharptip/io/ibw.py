@@ -65,8 +65,8 @@ def _cut_off(data: bytes, order: str) -> str:
     if not behind.strip(b"\0") or behind.rstrip(b"\0 \r\n").endswith(_LAST_WORDS):
         return ""
     return (
-        "the file was cut off: the end of the previews that Asylum's software puts behind the wave is missing; the wave, "
-        "its note and its labels are whole"
+        "the file was cut off: the end of the previews that Asylum's software puts behind the wave is missing; the "
+        "wave, its note and its labels are whole"
     )
 
 
