@@ -48,6 +48,19 @@ def test_info_for_people(gwy):
     assert "3 nm" in said
 
 
+def test_info_says_what_it_did_not_look_at(tmp_path, monkeypatch):
+    """Not the same as a channel without a finite value."""
+    from tests.io.files import jpk_force
+
+    from sharptip.app.cli import _told
+
+    jpk_force.force_map(tmp_path / "a.jpk-force-map", image=False)
+    monkeypatch.setattr(io, "RANGED_PARTS", 4)
+    said = _told(tmp_path / "a.jpk-force-map", io.describe(tmp_path / "a.jpk-force-map"))
+    assert "in N, too large to be looked through" in said
+    assert "no finite value" not in said
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [

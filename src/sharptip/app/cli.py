@@ -547,7 +547,10 @@ def train(
     seed: Annotated[int, typer.Option(help="The same seed and scans give the same model.")] = 0,
     bare: Annotated[bool, typer.Option("--bare", help="Keep the model without its baselines: a smaller file.")] = False,
 ) -> None:
-    """Train a recipe on scans of yours, or on simulated ones, and keep the model."""
+    """Train a recipe on scans of yours, or on simulated ones, and keep the model.
+
+    A network that was interrupted goes on with the same command: each epoch is kept in OUT.state until it is done.
+    """
     from ..core import registry
     from ..fit.model import Model
     from ..fit.recipe import settled
@@ -560,9 +563,13 @@ def train(
         examples, classes = _examples(adapted, options, data, groups, size)
         options.setdefault("classes", classes)
     model = Model(chosen, **options)
+    state = out.with_name(out.name + ".state")
+    out.parent.mkdir(parents=True, exist_ok=True)
     with _Bar("training") as bar:
-        model.fit(examples, seed, lambda history: bar.to("training", len(history.loss), model.options["epochs"]))
+        told = lambda history: bar.to("training", len(history.loss), model.options["epochs"])  # noqa: E731
+        model.fit(examples, seed, told, state=state)
     model.save(out, baselines=not bare)
+    state.unlink(missing_ok=True)
     noun = chosen.noun if chosen.kind == "each" else "scans"
     typer.echo(f"{out}: learned from {model.card['n_examples']} {'real' if model.card['real'] else 'simulated'} {noun}")
 
@@ -774,7 +781,19 @@ def _frames(recipe: Any, options: dict[str, Any], data: Path, size: str | None) 
     from ..fit.unlabelled import frames_of
 
     files = sorted(p for p in data.rglob("*") if p.is_file()) if data.is_dir() and data.suffix != ".zarr" else [data]
-    scans = [scan for file in files for scan in io.scans(file, size=_size(size))]
+    scans, name = [], recipe.eats[0].name
+    for file in files:
+        try:
+            found = io.scans(file, size=_size(size))
+        except SharptipError as error:
+            if len(files) == 1:
+                raise
+            typer.echo(f"sharptip: left out {error}", err=True)
+            continue
+        fitting = [scan for scan in found if name in scan.data_vars]
+        if not fitting and len(files) > 1:
+            typer.echo(f"sharptip: left out {file}: it has no channel {name!r}", err=True)
+        scans += fitting or (found if len(files) == 1 else [])
     return frames_of(scans, recipe, options)
 
 
@@ -870,7 +889,9 @@ def _answer(answer: Any) -> dict[str, Any]:
         chances = dict(zip(answer["label"].values.tolist(), answer[name].values.tolist(), strict=True))
         decided = {k: answer.attrs[k] for k in ("verdict", "stop_line", "change_line", "unlike") if k in answer.attrs}
         return {"answer": answer.attrs["label"], **decided, **{k: round(v, 4) for k, v in chances.items()}}
-    return {"answer": ", ".join(f"{k} ({v.attrs['units']})" for k, v in answer.data_vars.items())}
+    doubts = [text for text in json.loads(answer.attrs.get("doubts", "[]")) if text]
+    told = {"doubtful frames": len(doubts), "the first": doubts[0]} if doubts else {}
+    return {"answer": ", ".join(f"{k} ({v.attrs['units']})" for k, v in answer.data_vars.items()), **told}
 
 
 def _measured(table: Any) -> dict[str, Any]:
@@ -910,7 +931,7 @@ def _told(file: Path, found: dict[str, Any]) -> str:
         lines += [f"    ! {said}" for said in _warned(scan)]
         for v in scan["variables"]:
             if v["min"] is None:
-                said = "no finite value" if v["missing"] else f"in {v['units']}; too large to be read for a look"
+                said = "no finite value" if v["missing"] else f"in {v['units']}, too large to be looked through"
                 lines.append(f"    {v['name']:<20} {said}")
                 continue
             told = f"    {v['name']:<20} {_range_told(v['min'], v['max'], v['units'])}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import numpy as np
 import xarray as xr
@@ -30,7 +30,15 @@ def on_images(scan: xr.Dataset, channel: str, change: Callable[[np.ndarray], np.
     return scan.assign({channel: changed})
 
 
-class Frames(Sequence[np.ndarray]):
+class Film(Protocol):
+    """Anything with a length that gives frames (y, x) by their number: an array (time, y, x), or `Frames`."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, i: int, /) -> np.ndarray: ...
+
+
+class Frames:
     """The frames (y, x) of a film's channel, read a few at a time when asked for; of two directions the first."""
 
     def __init__(self, data: xr.DataArray) -> None:
@@ -47,10 +55,10 @@ class Frames(Sequence[np.ndarray]):
     def __len__(self) -> int:
         return self._data.sizes["time"]
 
-    def __getitem__(self, i: Any) -> Any:
-        """Frame i, a whole number."""
-        if not 0 <= i < len(self):
-            raise IndexError(i)  # which ends a loop over the frames
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, i: int, /) -> np.ndarray:
         if not self._start <= i < self._start + len(self._block):
             self._start = i - i % self._step
             self._block = np.asarray(self._data.variable[self._start : self._start + self._step].values)

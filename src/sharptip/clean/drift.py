@@ -7,7 +7,6 @@ by linear interpolation; what a frame does not show is NaN.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache, partial
 
 import numpy as np
@@ -19,7 +18,7 @@ from ..core.history import remember, step
 from ..core.lazy import Lazy, for_xarray
 from ..core.scan import label
 from ..core.units import PIXEL
-from .channel import Frames, image_channel
+from .channel import Film, Frames, image_channel
 
 PEAK = 1.0  # pixels, standard deviation of the blurred peak
 CHANCE = 15.0  # over the root of the number of pixels: the likeness of frames that have nothing in common is below
@@ -86,7 +85,7 @@ def _vertex(three: np.ndarray) -> float:
     return float(np.clip(0.5 * (low - high) / bend, -0.5, 0.5)) if bend < 0 else 0.0
 
 
-def drift_of(film: np.ndarray | Sequence[np.ndarray], left_out: np.ndarray | None = None) -> np.ndarray:
+def drift_of(film: Film, left_out: np.ndarray | None = None) -> np.ndarray:
     """Position (2, time) in pixels, y and x, of the sample in each frame of a film (time, y, x); zero in the first.
 
     film: an array, or anything that has a length and gives frames by their number. Frames in `left_out` (time,), True,

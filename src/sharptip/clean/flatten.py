@@ -6,7 +6,7 @@ Particles and terraces must bend neither the background nor the lines. So both a
 is found by turns with them: (1) slopes and line offsets from medians of differences of neighbours, which features
 on the sample hardly move; (2) the substrate is the lowest well-filled level of the histogram; (3) on its pixels, least
 squares for a polynomial and every line's offset at once; (4) again from (2). A line that shows no substrate is tied to
-its neighbours by what they have in common: offsets solve one sparse system that weighs both kinds of evidence by
+its neighbours by what they have in common: offsets solve one banded system that weighs both kinds of evidence by
 their variance. The idea of masking and fitting by turns: Erickson et al. 2012; Wang et al. 2018 (PMC5905267).
 """
 

@@ -12,7 +12,6 @@ A film is gone through twice, frame by frame, so that one which stays in its fil
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +21,7 @@ from ..core.errors import ScanError
 from ..core.history import step
 from ..core.marks import REASONS
 from ..core.scan import label
-from .channel import Frames, image_channel
+from .channel import Film, Frames, image_channel
 from .drift import CHANCE, shift_of, spectrum
 
 FEWEST_LEVELS = 8  # different heights in a frame: fewer are the converter's noise
@@ -63,7 +62,7 @@ class _Look:
     ground: _Ground
 
 
-def junk_frames(film: np.ndarray | Sequence[np.ndarray]) -> Marks:
+def junk_frames(film: Film) -> Marks:
     """Which frames of a film (time, y, x) are junk or doubtful. With less than four frames alive none is doubtful.
 
     film: an array, or anything that has a length and gives frames (y, x) by their number; each is asked for twice.
@@ -82,7 +81,7 @@ def junk_frames(film: np.ndarray | Sequence[np.ndarray]) -> Marks:
 # Each frame by itself -------------------------------------------------------------------------------------------
 
 
-def _looked_at(film: np.ndarray | Sequence[np.ndarray]) -> tuple[list[str], dict[int, _Look]]:
+def _looked_at(film: Film) -> tuple[list[str], dict[int, _Look]]:
     """For each frame why it is empty, '' where it is not; and what is seen of those that are not."""
     why, looks, before = [], {}, None
     for i in range(len(film)):
@@ -238,7 +237,7 @@ def _odd_ones(looks: dict[int, _Look], rows: int) -> dict[int, tuple[str, bool]]
     return out
 
 
-def _unlike(film: np.ndarray | Sequence[np.ndarray], good: dict[int, _Ground]) -> dict[int, str]:
+def _unlike(film: Film, good: dict[int, _Ground]) -> dict[int, str]:
     """Frames that resemble none of their neighbours, and those that show another place than both of them."""
     alike, shifts = dict.fromkeys(good, 0.0), []
     away: dict[int, float] = {}  # frames off their neighbours, by so many pixels
@@ -252,7 +251,7 @@ def _unlike(film: np.ndarray | Sequence[np.ndarray], good: dict[int, _Ground]) -
         (one, a), (other, b) = known[-2:]
         dy, dx, likeness = shift_of(a, b, shape[1])
         alike[one], alike[other] = max(alike[one], likeness), max(alike[other], likeness)
-        shifts.append(float(np.hypot(dy, dx)))
+        shifts.append(np.hypot(dy, dx))
         if len(known) == 3:
             if min(shifts[-2:]) > JUMP * min(shape):
                 dy, dx, both = shift_of(known[0][1], b, shape[1])

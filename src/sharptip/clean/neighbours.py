@@ -17,7 +17,7 @@ REACH = 2.5  # standard deviations of the noise that still are near
 NARROWEST_FIFTH = 0.2533  # standard deviations within which a fifth of a Gaussian lies
 NARROWER = 3  # looks at what is near the median, each from a better middle
 BLOCKS = 8  # along each side, for slopes
-ALONG = (4, 8, 16, 32)  # pixels between the two of a pair on one line
+ALONG = (4, 11, 32)  # pixels between the two of a pair on one line
 ACROSS = (1, 3, 9, 27)  # lines between the two of a pair in one column
 ENOUGH = 128  # columns that are looked at for lines further apart, and for the first look at neighbouring ones
 FINEST = 512  # columns that are looked at for slopes
@@ -126,10 +126,12 @@ def _slopes(
         slope[..., k] = (y[: rows * high] ** i).reshape(rows, high).mean(axis=1)[:, None] * climb
     design = slope.reshape(rows * columns, -1)
     first = not before.certainty.any()
-    c = _robust(design, median(blocks[:, :FINEST]), np.ones(len(blocks))) if first else before.coefficients
+    c = before.coefficients
+    if first:
+        c = _robust(design, median(blocks[:, :FINEST]), np.ones(len(blocks)), c)
     for _ in range(NARROWER if first else 1):
         means, number, _, width = near(blocks, design @ c, before.width)
-        c = _robust(design, means, np.sqrt(number))
+        c = _robust(design, means, np.sqrt(number), c)
     off = (means - design @ c)[number > 0]
     spread = max(_spread(off), rounding)
     return Slopes(c, design.T @ design / spread**2 if spread > 0 else np.zeros((len(c), len(c))), width)
@@ -140,14 +142,17 @@ def _spread(off: np.ndarray) -> float:
     return 1.4826 * float(np.partition(np.abs(off), off.size // 2)[off.size // 2]) if off.size else 0.0
 
 
-def _robust(design: np.ndarray, values: np.ndarray, trust: np.ndarray) -> np.ndarray:
-    """Least squares that forgets what does not fit (Tukey's biweight); NaN values are left out."""
+def _robust(design: np.ndarray, values: np.ndarray, trust: np.ndarray, known_so_far: np.ndarray) -> np.ndarray:
+    """Least squares that forgets what does not fit (Tukey's biweight); NaN values are left out.
+
+    With fewer values than terms it stays at what was known so far.
+    """
     known = np.isfinite(values) & (trust > 0)
     if not known.all():
         design, values, trust = design[known], values[known], trust[known]
-    c = np.zeros(design.shape[1])
     if len(values) < design.shape[1]:
-        return c
+        return known_so_far
+    c = np.zeros(design.shape[1])
     weight = trust = trust**2
     for _ in range(6):
         heavy = design * weight[:, None]
@@ -163,8 +168,10 @@ def _robust(design: np.ndarray, values: np.ndarray, trust: np.ndarray) -> np.nda
 def solved(gram: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Solution of normal equations; what they leave open is zero."""
     loose = 1e-13 * float(gram.trace())
-    _, found, failed = dposv(gram + loose * np.eye(len(gram)), right) if loose > 0 else (None, None, True)
-    return np.zeros(len(gram)) if failed else found
+    if not loose > 0:
+        return np.zeros(len(gram))
+    _, found, failed = dposv(gram + loose * np.eye(len(gram)), right)
+    return np.zeros(len(gram)) if failed else np.asarray(found)
 
 
 # Across the lines: their offsets ---------------------------------------------------------------------------------

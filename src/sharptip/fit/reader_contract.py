@@ -163,7 +163,7 @@ def _refused(reader: Any, path: Path, kind: type[ReadError] = ReadError) -> str:
 
 
 def _damage_checks(reader: Any, example: Path, folder: Path, mutants: int) -> Checks:
-    """A damaged file ends in a ReadError or in grids that hold together; one that was cut short also says so."""
+    """A damaged file ends in a ReadError or in sound grids; one that was cut short is refused, or says so."""
     copy = folder / f"copy{example.suffix}"
     if example.is_dir():
         shutil.copytree(example, copy)

@@ -36,6 +36,7 @@ SHORT = 512  # bytes, of a file that no reader knows, below which it ends too ea
 HEAD = 65536  # bytes of a file that `detect` sees
 LARGEST_FILE = 2**30  # bytes that are read at once; no image comes near, and a blown-up file must not fill the memory
 RANGED = 2**26  # bytes of a film or map that `describe` reads for the least and greatest value
+RANGED_PARTS = 4096  # and how many parts: each curve of a map is a file of its own within an archive
 Path_ = str | os.PathLike[str]
 
 
@@ -290,9 +291,9 @@ def _range(data: np.ndarray | Lazy) -> dict[str, float | None]:
     """Least and greatest finite value, None where there is none (complex numbers: of their magnitude), and the share of
     the numbers that are missing, not finite.
 
-    None as well for a film or a map too large to be read just to be looked at.
+    All None for a film or a map too large to be read just to be looked at.
     """
-    if isinstance(data, Lazy) and data.nbytes > RANGED:
+    if isinstance(data, Lazy) and (data.nbytes > RANGED or data.parts > RANGED_PARTS):
         return {"min": None, "max": None, "missing": None}
     low, high, known = np.inf, -np.inf, 0
     for values in data.blocks() if isinstance(data, Lazy) else [data]:

@@ -181,7 +181,7 @@ def _padded(channel: Channel, length: int) -> Channel:
     return replace(channel, data=Lazy((length, *data.shape[1:]), data.dtype, load))
 
 
-def _nan_behind(load: Load, end: int, shape: tuple[int, int], places: np.ndarray) -> np.ndarray:
+def _nan_behind(load: Load, end: int, shape: tuple[int, ...], places: np.ndarray) -> np.ndarray:
     out = np.full((len(places), *shape), np.nan)
     if (there := places < end).any():
         out[there] = load(places[there])

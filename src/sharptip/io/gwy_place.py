@@ -105,7 +105,8 @@ def joined(slices: Sequence[tuple[Place, Channel]]) -> tuple[list[Channel], dict
     variables: dict[tuple[str, tuple[str, ...]], list[tuple[Place, Channel]]] = {}
     for place, channel in slices:
         variables.setdefault((channel.name, tuple(d for d, *_ in place.at)), []).append((place, channel))
-    channels, axes = [], {}
+    channels: list[Channel] = []
+    axes: dict[str, Axis] = {}
     for (_, dims), parts in variables.items():
         own = _axes(dims, parts)
         first: dict[tuple[int, ...], Channel] = {}
