@@ -169,7 +169,7 @@ def clean_file(order: Order, job: Job) -> Record:
             shutil.rmtree(job.draft, ignore_errors=True)
     ours = re.compile(rf"^({re.escape(str(job.file))}|{re.escape(str(job.draft / job.target.name))}): ")
     notes = [ours.sub("", str(w.message)) for w in said if issubclass(w.category, UserWarning)]
-    notes += [said for row in record["rows"] if (said := _unlikely(row))]
+    notes += filter(None, map(_unlikely, record["rows"]))
     record["notes"] = list(dict.fromkeys([*record.get("notes", []), *notes]))
     return record | {"seconds": round(time.perf_counter() - begun, 4)}
 

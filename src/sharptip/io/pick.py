@@ -124,7 +124,7 @@ def pick_all(
     return {p: picked.get(p, s) for p, s in nodes.items() if p in picked or not s.data_vars}
 
 
-HELD = {
+HELD: dict[str, list[tuple[str, ...]]] = {
     ".gsf": [("y", "x")],
     ".tif": [("y", "x"), ("time", "y", "x")],
     ".mp4": [("time", "y", "x")],
