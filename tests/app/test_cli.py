@@ -107,7 +107,7 @@ def test_clean_names_the_broken_and_loses_nothing(tmp_path):
         io.write(scan_of(tilt + rng.normal(0, 1e-10, (40, 40)), 1e-9), tmp_path / "in" / name)
     (tmp_path / "in" / "broken.gwy").write_bytes(b"GWYP" + b"\0" * 10)
     done = sharptip("clean", tmp_path / "in", "--out", tmp_path / "out", "--suffix", ".gwy", code=1)
-    assert "2 of 3 scans cleaned" in done.stdout
+    assert "2 of 3 files cleaned" in done.stdout
     assert "broken.gwy" in done.stderr
     flat = io.read(tmp_path / "out" / "deep" / "b.gwy")
     assert float(flat["height"].std()) < 2e-10
@@ -241,7 +241,7 @@ def test_convert_chooses_and_takes_many(tmp_path):
     film["height"] = (("time", "y", "x"), np.random.default_rng(0).normal(size=(2, 8, 10)) * 1e-9, {"units": "m"})
     io.write(film, tmp_path / "film.zarr")
     io.write(film.isel(time=0, drop=True), tmp_path / "image.gwy")
-    assert "frame=" in sharptip("convert", tmp_path / "film.zarr", tmp_path / "a.gsf", code=1).stderr
+    assert "choose --frame" in sharptip("convert", tmp_path / "film.zarr", tmp_path / "a.gsf", code=1).stderr
     done = sharptip("convert", tmp_path / "film.zarr", tmp_path / "a.gsf", "--frame", 1)
     assert "does not keep" in done.stderr
     assert np.array_equal(io.read(tmp_path / "a.gsf")["height"], film["height"][1].astype("f4"))

@@ -311,3 +311,13 @@ def test_npz_is_a_stack_with_its_table_as_facts(tmp_path: Path) -> None:
     np.testing.assert_array_equal(one["intensity"], made.stack()[4])
     with pytest.raises(ReadError, match="no frame 5"):
         sharptip.read(tmp_path / "a.npz", size="unknown", frame=5)
+
+
+def test_an_ibw_whose_end_was_cut_off_says_so(tmp_path: Path) -> None:
+    made.ibw(tmp_path / "a.ibw")
+    plain = (tmp_path / "a.ibw").read_bytes()
+    whole = plain + bytes(range(200)) * 3 + b"IsImage:1;IsARDF:0; 0316 MFP3D"
+    for data, cut in ((plain, False), (whole, False), (whole[:-1], True), (whole[: len(plain) + 9], True)):
+        (tmp_path / "a.ibw").write_bytes(data)
+        (grid,) = sharptip.io.grids(tmp_path / "a.ibw")[1]
+        assert ("the file was cut off" in grid.attrs.get("incomplete", "")) is cut

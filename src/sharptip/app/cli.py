@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from .. import __version__
-from ..core.errors import ScaleError, ScanError, SharptipError, StudyError, WriteError
+from ..core.errors import ChannelError, ScaleError, ScanError, SharptipError, StudyError, WriteError
 from .progress import Pace
 
 # Threads that spin long while they wait make training several times slower as soon as another program wants a core; a
@@ -70,11 +70,18 @@ def _complain(error: SharptipError) -> None:
     hint = ""
     if isinstance(error, ScaleError):
         hint = ". Here: --size 2e-6 (metres), or --size unknown"
-    elif "choose it with " in str(error) and "convert" in sys.argv[1:2]:
-        hint = ". Here: --channel, --direction or --frame"
     elif "size=(" in str(error):
         hint = ". Here: --size 2e-6 (metres)"
-    typer.echo(f"sharptip: {error}{hint}", err=True)
+    typer.echo(f"sharptip: {_for_commands(str(error))}{hint}", err=True)
+
+
+def _for_commands(said: str) -> str:
+    """A message with the options of the command line in place of Python's arguments.
+
+    >>> _for_commands(".gsf holds one channel; choose it with channel=: height, phase")
+    '.gsf holds one channel; choose it with --channel: height, phase'
+    """
+    return re.sub(r"\b(channel|direction|frame|speed|fps)=(?=[:,; ]|$)", r"--\1", said)
 
 
 def _version(asked: bool) -> None:
@@ -174,15 +181,18 @@ def convert(
     def one(file: Path, target: Path, tell: Callable[[str, int, int], None] | None = None) -> None:
         if target.exists() and target.resolve() == file.resolve():
             raise WriteError(f"{target}: is the raw scan itself, which stays as it is; choose another name")
+        io.writable(target)
+        scan: Any = io.read(file, size=_size(size), channel=channel, unit=unit)
+        which: dict[str, Any] = {"channel": channel, "direction": direction, "frame": frame, "skip_junk": skip_junk}
+        try:
+            if scan_name is not None:
+                scan = io.one_scan(io.scans(file, size=_size(size), channel=channel, unit=unit), scan_name)
+            io.check_fits(scan, target, **which)
+        except (ChannelError, ScanError, WriteError) as error:
+            raise type(error)(str(error) if str(file) in str(error) else f"{file}: {error}") from None
         if target.exists() and not overwrite:
             raise WriteError(f"{target}: is there already; --overwrite replaces it")
-        scan: Any = io.read(file, size=_size(size), channel=channel, unit=unit)
-        if scan_name is not None:
-            scan = _one_scan(io.scans(file, size=_size(size), channel=channel, unit=unit), scan_name, file)
-        io.write(
-            scan, target, channel=channel, direction=direction, frame=frame, skip_junk=skip_junk, speed=speed, fps=fps,
-            tell=tell,
-        )  # fmt: skip
+        io.write(scan, target, **which, speed=speed, fps=fps, tell=tell)
 
     if to is None:
         if len(files) > 1 or (out.is_dir() and out.suffix != ".zarr"):
@@ -202,22 +212,12 @@ def convert(
                 one(file, target)
             except SharptipError as error:
                 broken += 1
-                pace.say(f"left out: {error}" if str(file) in str(error) else f"left out: {file}: {error}")
+                said = _for_commands(str(error))
+                pace.say(f"left out: {said}" if str(file) in said else f"left out: {file}: {said}")
             pace.to(done, len(files))
     typer.echo(f"{len(files) - broken} of {len(files)} files converted into {out}")
     if broken:
         raise typer.Exit(1)
-
-
-def _one_scan(scans: list[Any], wanted: str, file: Path) -> Any:
-    """The scan of that name, or number."""
-    names = [str(s.attrs.get("name", "")) for s in scans]
-    if wanted in names:
-        return scans[names.index(wanted)]
-    if wanted.isdigit() and int(wanted) < len(scans):
-        return scans[int(wanted)]
-    listed = ", ".join(f"{i} {name!r}" for i, name in enumerate(names))
-    raise WriteError(f"{file}: has no scan {wanted!r}; it has {listed}")
 
 
 def _beside(files: list[Path], out: Path, suffix: str) -> list[tuple[Path, Path]]:
@@ -245,10 +245,25 @@ def clean(
             "spikes,rows:method=matching,polynomial:degree=3; auto, if left out."
         ),
     ] = None,
-    channel: Annotated[str, typer.Option("--channel", help="What is cleaned; 'all': every image channel.")] = "height",
+    channel: Annotated[
+        str,
+        typer.Option(
+            "--channel",
+            help="What is cleaned; several with commas, of which each file has one: height,height_sensor; 'all': every "
+            "image.",
+        ),
+    ] = "height",
+    direction: Annotated[
+        str | None, typer.Option(help="Of scans recorded both ways the one that is cleaned: forward or backward.")
+    ] = None,
+    scan: Annotated[
+        str | None, typer.Option(help="Of files that hold several: the name of one, or its number from 0.")
+    ] = None,
     size: SizeOption = None,
     unit: Annotated[str | None, typer.Option(help="The unit of the numbers of arrays and pictures.")] = None,
-    suffix: Annotated[str, typer.Option(help="Of the files written into a folder: .zarr, .nc, .gwy …")] = ".zarr",
+    suffix: Annotated[
+        str | None, typer.Option(help="Of the files written into a folder: .zarr, if left out, or .nc, .gwy …")
+    ] = None,
     learned: Annotated[bool, typer.Option("--learned", help="A trained model in place of the steps.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Also replace what this did not write.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core, if left out.")] = None,
@@ -274,20 +289,22 @@ def clean(
         raise typer.BadParameter("the cluster has its own workers; leave one of the two out", param_hint="--workers")
     if limit and cluster:
         raise typer.BadParameter("a cluster cannot end a worker; leave one of the two out", param_hint="--limit")
-    suffix = f".{suffix.lstrip(chr(46)).lower()}"
-    if suffix not in io.WRITTEN:
+    ending = f".{(suffix or 'zarr').lstrip('.').lower()}"
+    if ending not in io.WRITTEN:
         known = " or ".join(io.WRITTEN)
-        raise typer.BadParameter(f"{suffix!r} is not written; use {known}", param_hint="--suffix")
+        raise typer.BadParameter(f"{ending!r} is not written; use {known}", param_hint="--suffix")
     try:
         chosen = LEARNED if learned else "auto" if steps is None else steps
         names_of(chosen)
     except ScanError as error:
         raise typer.BadParameter(str(error), param_hint="--steps") from None
-    order = Order(chosen, channel, _size(size), unit)
+    order = Order(chosen, channel, _size(size), unit, direction, scan)
     single = len(sources) == 1 and (not sources[0].is_dir() or (sources[0] / "zarr.json").is_file())
     if single and out.suffix and (out.suffix in io.WRITTEN or not out.is_dir()):
         if limit:
             raise typer.BadParameter("it is for several files, which go into a folder", param_hint="--limit")
+        if suffix is not None and ending != out.suffix.lower():
+            raise typer.BadParameter(f"{out} says what is written there; leave --suffix out", param_hint="--suffix")
         told = clean_one(sources[0], out, order, overwrite)
         typer.echo("\n".join([f"{out}", *told]))
         return
@@ -296,7 +313,7 @@ def clean(
     with Pace("cleaning") as pace:
         try:
             done = clean_many(
-                sources, out, order, suffix=suffix, overwrite=overwrite, by=By(workers, cluster, limit and 60 * limit),
+                sources, out, order, suffix=ending, overwrite=overwrite, by=By(workers, cluster, limit and 60 * limit),
                 pictures=pictures,
                 progress=pace.to, say=pace.say,
             )  # fmt: skip
@@ -310,7 +327,9 @@ def clean(
 @app.command()
 def measure(
     files: Annotated[list[Path], typer.Argument(help="Scans as the instrument wrote them.")],
-    channel: ChannelOption = "height",
+    channel: Annotated[
+        str, typer.Option("--channel", help="What is measured; several with commas, of which each file has one.")
+    ] = "height",
     level: Annotated[Literal["plane", "none"], typer.Option(help="What is taken off before measuring.")] = "plane",
     size: SizeOption = None,
     unit: Annotated[str | None, typer.Option(help="The unit of an array's or picture's numbers.")] = None,
@@ -329,16 +348,18 @@ def measure(
     from ..measure import surface_parameters
 
     tables, failed = [], 0
+    names = [name.strip() for name in channel.split(",") if name.strip()]
     for file in files:
         try:
-            about = {"channel": channel, "unit": unit} if size is not None or unit is not None else {}
+            about = {"channel": names[0], "unit": unit} if size is not None or unit is not None else {}
             for number, scan in enumerate(io.scans(file, size=_size(size), **about)):
-                try:
-                    table = surface_parameters(scan, channel=channel, level=level)
-                except ScanError as error:
-                    raise ScanError(str(error) if str(file) in str(error) else f"{label(scan)}: {error}") from None
                 name = str(scan.attrs.get("name", "")) or str(number + 1)
-                tables.append(table.assign(file=str(file), scan=name, channel=channel))
+                for one in [c for c in names if c in scan.data_vars] or names[:1]:
+                    try:
+                        table = surface_parameters(scan, channel=one, level=level)
+                    except ScanError as error:
+                        raise ScanError(str(error) if str(file) in str(error) else f"{label(scan)}: {error}") from None
+                    tables.append(table.assign(file=str(file), scan=name, channel=one))
         except SharptipError as error:
             failed += 1
             _complain(error)
@@ -593,7 +614,9 @@ def predict(
             rows.append({"file": str(file), "scan": label(scan), **said})
             if out is not None:
                 out.mkdir(parents=True, exist_ok=True)
-                io.write(answer, out / (f"{file.stem}.zarr" if len(scans) == 1 else f"{file.stem}-{i}.zarr"))
+                place = out / (f"{file.stem}.zarr" if len(scans) == 1 else f"{file.stem}-{i}.zarr")
+                io.write(answer, place)
+                rows[-1]["written"] = str(place)
     if as_json:
         typer.echo(json.dumps({"recipe": loaded.recipe.name, "answers": rows}))
     else:
@@ -895,7 +918,7 @@ def _table_told(table: Any) -> str:
 
 def _told(file: Path, found: dict[str, Any]) -> str:
     """`info` for people."""
-    from ..core.units import say, shown
+    from ..core.units import say
 
     lines = [f"{file}: {found['format']}, {len(found['scans'])} scan{'s' * (len(found['scans']) != 1)}"]
     for scan in found["scans"]:
@@ -911,10 +934,47 @@ def _told(file: Path, found: dict[str, Any]) -> str:
                 said = "no finite value" if v["missing"] else f"in {v['units']}, too large to be looked through"
                 lines.append(f"    {v['name']:<20} {said}")
                 continue
-            factor, unit = shown(max(abs(v["min"]), abs(v["max"])), v["units"])
-            told = f"    {v['name']:<20} {v['min'] * factor:.4g} to {v['max'] * factor:.4g} {unit}".rstrip()
+            told = f"    {v['name']:<20} {_range_told(v['min'], v['max'], v['units'])}"
+            told += _doubt(v["name"], v["units"])
             lines.append(told + (f"; {v['missing']:.1%} missing" if v["missing"] and "y" in scan["dims"] else ""))
     return "\n".join(lines)
+
+
+def _doubt(name: str, unit: str) -> str:
+    """What to say of a channel whose name and unit contradict each other. Volts and amperes are signals of anything.
+
+    >>> _doubt("phase_signal", "m"), _doubt("height_signal", "V")
+    ('; a doubt: the file says m, and phase is in rad or V', '')
+    """
+    from ..core.names import UNITS
+
+    base = re.sub(r"_signal(_\d+)?$", "", name)
+    if base == name or base not in UNITS or unit in ("V", "A", "arb", "1", *UNITS[base]):
+        return ""
+    return f"; a doubt: the file says {unit}, and {base} is in {' or '.join(UNITS[base])}"
+
+
+def _range_told(low: float, high: float, si: str) -> str:
+    """A range in a unit of its size, with the digits that tell its ends apart.
+
+    >>> _range_told(1.0, 1.0 + 3e-9, "m"), _range_told(20000.0, 20000.0, "1"), _range_told(-0.0, 0.0, "m")
+    ('1 m + 0 to 3 nm', '20000', '0 m')
+    """
+    from ..core.units import shown
+
+    low, high = low + 0.0, high + 0.0  # no −0
+    span, most = high - low, max(abs(low), abs(high))
+    if si != "1" and 0 < span < 1e-3 * most:
+        (much, its), (small, unit) = shown(most, si), shown(span, si)
+        return f"{_digits(low * much)} {its} + 0 to {_digits(span * small)} {unit}"
+    factor, unit = shown(most, si)
+    ends = dict.fromkeys(_digits(value * factor) for value in (low, high))
+    return f"{' to '.join(ends)} {unit}".rstrip()
+
+
+def _digits(value: float) -> str:
+    """Four digits, whole numbers whole."""
+    return f"{value:.0f}" if 1e3 <= abs(value) < 1e9 and value == round(value) else f"{value:.4g}"
 
 
 def _without_name(error: SharptipError, path: Path) -> str:

@@ -10,7 +10,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,6 +34,7 @@ from .streamed import Row
 if TYPE_CHECKING:  # torch is for those who ask for a model
     from ..fit.model import Model
 
+SPREADS = {"m": (1e-15, 1e-3), "": (1e-30, 1e15)}  # rms of a channel in metres, or in any other unit, that may be
 ALL = "all"  # instead of a channel's name: every image channel
 LEARNED = "learned"  # instead of steps: a model
 KEEPS_ALL = (".zarr", ".nc", ".gwy")  # formats for every channel; into others goes the one that was cleaned
@@ -50,13 +51,25 @@ class Order:
     """What is done to every file.
 
     `steps` is a chain's name, or names and chains with commas between, with options where they are to differ
-    (`rows:method=matching`); `size` and `unit` are for files that say none themselves.
+    (`rows:method=matching`). `channel` is one name, or several with commas between of which each scan is cleaned in
+    those that it has. `size` and `unit` are for files that say none themselves. `direction` and `scan` (a name, or a
+    number from 0) take that part of a file alone.
     """
 
     steps: str = "auto"
     channel: str = "height"
     size: Size = None
     unit: str | None = None
+    direction: str | None = None
+    scan: str | None = None
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name.strip() for name in self.channel.split(",") if name.strip()))
+
+    def told(self) -> Record:
+        """As the journal keeps it; what was not asked for is not there, so that older journals stay true."""
+        return {k: v for k, v in asdict(self).items() if v is not None or k not in ("direction", "scan")}
 
 
 @dataclass(frozen=True)
@@ -85,12 +98,40 @@ def clean_one(file: Path, out: Path, order: Order, overwrite: bool = False) -> l
     """A single file to a place of its own; what there is to say of it. Raises the errors of what it does."""
     if out.resolve() == file.resolve():
         raise WriteError(f"{out}: is the raw scan itself, which stays as it is; choose another --out")
-    if out.exists() and not overwrite:
-        raise WriteError(f"{out}: is there already; --overwrite replaces it")
-    with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
-        cleaned, _ = cleaned_scans(file, order, Path(folder))
-        _write(cleaned, out, order)
+    io.writable(out)
+    try:
+        _check_asked(read(file, order), order, out)
+        if out.exists() and not overwrite:
+            raise WriteError(f"{out}: is there already; --overwrite replaces it")
+        with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
+            cleaned, _ = cleaned_scans(file, order, Path(folder), out)
+            _write(cleaned, out, order)
+    except (ChannelError, ScanError, WriteError) as error:
+        named = str(file) in str(error) or str(out) in str(error)
+        raise type(error)(_for_commands(str(error) if named else f"{file}: {error}")) from error
     return [said for scan in cleaned if (said := told(marks(scan)))]
+
+
+def _check_asked(scans: list[xr.Dataset], order: Order, target: Path) -> list[list[str]]:
+    """The channels of each scan that are to be cleaned. Raises ChannelError where there is none, WriteError where the
+    format of `target` cannot hold them, before anything is done."""
+    chosen = [_channels(scan, order.channels) for scan in scans]
+    if not any(chosen):
+        raise ChannelError(_missing(scans, order.channels))
+    io.check_fits(scans, target, channel=_written_alone(chosen, order, target))
+    return chosen
+
+
+def _written_alone(chosen: list[list[str]], order: Order, target: Path) -> str | None:
+    """The one channel that goes into a format for one image; None where all of them go, or the format says no."""
+    names = list(dict.fromkeys(name for channels in chosen for name in channels))
+    return names[0] if target.suffix not in KEEPS_ALL and ALL not in order.channels and len(names) == 1 else None
+
+
+def _for_commands(said: str) -> str:
+    """A message with the options of the command line in place of Python's arguments."""
+    said = re.sub(r" choose frame=, from 0 to \d+, or", "", said)  # clean takes whole films
+    return re.sub(r"\b(channel|direction|scan)=", r"--\1", said)
 
 
 def steps_for(scan: xr.Dataset, steps: str) -> list[tuple[str, Step]]:
@@ -118,7 +159,7 @@ def clean_file(order: Order, job: Job) -> Record:
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
-            cleaned, rows = cleaned_scans(job.file, order, job.draft)
+            cleaned, rows = cleaned_scans(job.file, order, job.draft, job.target)
             _put(cleaned, job, order)
             record["rows"] = [row() for row in rows]
             record |= {"status": "cleaned", "bytes": (fingerprint(job.target) or (0,))[0]}
@@ -126,27 +167,39 @@ def clean_file(order: Order, job: Job) -> Record:
             record |= _told(error, job)
         finally:
             shutil.rmtree(job.draft, ignore_errors=True)
-    notes = [str(w.message).removeprefix(f"{job.file}: ") for w in said if issubclass(w.category, UserWarning)]
+    ours = re.compile(rf"^({re.escape(str(job.file))}|{re.escape(str(job.draft / job.target.name))}): ")
+    notes = [ours.sub("", str(w.message)) for w in said if issubclass(w.category, UserWarning)]
+    notes += filter(None, map(_unlikely, record["rows"]))
     record["notes"] = list(dict.fromkeys([*record.get("notes", []), *notes]))
     return record | {"seconds": round(time.perf_counter() - begun, 4)}
 
 
-def cleaned_scans(file: Path, order: Order, folder: Path) -> tuple[list[xr.Dataset], list[Row]]:
+def _unlikely(row: Record) -> str:
+    """What to say of numbers that no instrument gives, which are cleaned all the same."""
+    spread, unit = row.get("before_rms"), row["unit"]
+    low, high = SPREADS["m" if unit == "m" else ""]
+    if spread is None:
+        return f"{row['channel']} has no number, or numbers too large to be reckoned with; is its unit right?"
+    if spread == 0 or low <= spread <= high:
+        return ""
+    return f"{row['channel']} spreads over {spread:.3g} {unit}, which no scan has; is its unit right?"
+
+
+def cleaned_scans(file: Path, order: Order, folder: Path, target: Path) -> tuple[list[xr.Dataset], list[Row]]:
     """Every scan of a file, cleaned where it has the channel, and for each channel a row of numbers.
 
-    A row is known once its scan is written. A large film is cleaned while it is written, for which `folder` may take
-    some of it.
+    A row is known once its scan is written, to `target`. A large film is cleaned while it is written, for which
+    `folder` may take some of it.
 
-    A scan without it stays as it is beside the others. Raises ChannelError where no scan has it, ReadError, ScanError.
+    A scan without the channel stays as it is beside the others. Raises ChannelError where no scan has it, ReadError,
+    ScanError, WriteError where the format cannot hold what is asked for.
     """
     scans = read(file, order)
-    chosen = [_channels(scan, order.channel) for scan in scans]
-    if not any(chosen):
-        raise ChannelError(_missing(scans, order.channel))
+    chosen = _check_asked(scans, order, target)
     out: list[xr.Dataset] = []
     rows: list[Row] = []
     for number, (scan, channels) in enumerate(zip(scans, chosen, strict=True)):
-        if not channels and _channels(scan, order.channel, lines=True):
+        if not channels and _channels(scan, order.channels, lines=True):
             warnings.warn(f"{label(scan)} is a single line of pixels and stays as it is", stacklevel=2)
         cleaned, told = _cleaned(scan, channels, order.steps, folder / f"film {number}") if channels else (scan, [])
         out.append(cleaned)
@@ -165,31 +218,38 @@ def _cleaned(scan: xr.Dataset, channels: list[str], steps: str, folder: Path) ->
 
 
 def read(file: Path, order: Order) -> list[xr.Dataset]:
+    """The scans of a file, or of them what the order asks for. Raises ReadError, ScanError."""
     told = order.size is not None or order.unit is not None
-    about = {"channel": order.channel, "unit": order.unit} if told and order.channel != ALL else {"unit": order.unit}
+    name = order.channels[0] if told and ALL not in order.channels else None
+    about = {"channel": name, "unit": order.unit}
     try:
-        return io.scans(file, **about)
+        found = io.scans(file, **about)
     except ScaleError:
         if order.size is None:
             raise
-        return io.scans(file, size=order.size, **about)
+        found = io.scans(file, size=order.size, **about)
+    found = found if order.scan is None else [io.one_scan(found, order.scan)]
+    return found if order.direction is None else [io.one_direction(scan, order.direction) for scan in found]
 
 
-def _channels(scan: xr.Dataset, wanted: str, lines: bool = False) -> list[str]:
+def _channels(scan: xr.Dataset, wanted: tuple[str, ...], lines: bool = False) -> list[str]:
     """The image channels that are meant; with `lines` also images that are a single line."""
     names = [
         str(name) for name, v in scan.data_vars.items()
         if {"y", "x"} <= set(v.dims) <= _ACROSS and v.dtype.kind in "fiu" and name not in _MARKS
         and (lines or min(scan.sizes["y"], scan.sizes["x"]) >= FEWEST)
     ]  # fmt: skip
-    return names if wanted == ALL else [name for name in names if name == wanted]
+    return names if ALL in wanted else [name for name in names if name in wanted]
 
 
-def _missing(scans: list[xr.Dataset], wanted: str) -> str:
+def _missing(scans: list[xr.Dataset], wanted: tuple[str, ...]) -> str:
     """Why there is nothing to clean, and what there is."""
-    images = list(dict.fromkeys(name for scan in scans for name in _channels(scan, ALL)))
+    images = list(dict.fromkeys(name for scan in scans for name in _channels(scan, (ALL,))))
     if images:
-        return f"has no image channel {wanted!r}; it has {', '.join(images)}"
+        alike = next((name for name in images if any(name.startswith(w) for w in wanted)), images[0])
+        asked = " or ".join(map(repr, wanted))
+        name = ",".join([*wanted, alike])
+        return f"has no image channel {asked}; it has {', '.join(images)}: name one, --channel {name}, or all"
     for scan in scans:
         if _channels(scan, wanted, lines=True):
             return f"is a line of {max(scan.sizes['y'], scan.sizes['x'])} pixels; only images are cleaned"
@@ -221,7 +281,7 @@ def _through(raw: xr.Dataset, channels: list[str], steps: str) -> tuple[xr.Datas
 
 
 def _write(scans: list[xr.Dataset], path: Path, order: Order) -> None:
-    only = None if path.suffix in KEEPS_ALL or order.channel == ALL else order.channel
+    only = _written_alone([_channels(scan, order.channels) for scan in scans], order, path)
     io.write(scans[0] if len(scans) == 1 else scans, path, channel=only)
 
 
@@ -249,7 +309,7 @@ def _told(error: Exception, job: Job) -> Record:
         return {"reason": "says no physical size; give --size 2e-6 (its width in metres), or --size unknown"}
     if isinstance(error, SharptipError):
         said = re.sub(rf"^{re.escape(str(job.file))}( \(\w+\))?:? *", "", said)
-        return {"reason": said.partition(". Known: ")[0] or type(error).__name__}
+        return {"reason": _for_commands(said).partition(". Known: ")[0] or type(error).__name__}
     if isinstance(error, OSError):
         return {"reason": f"cannot be read or written ({said})"}
     where = traceback.extract_tb(error.__traceback__)[-1]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,7 @@ class _Batch:
         self.begun, self.complaints = time.perf_counter(), 0
         self.drafts = out / DRAFTS
         steps = ",".join(names_of(order.steps))
-        options = asdict(order) | {"steps": steps, "suffix": suffix, "version": __version__}
+        options = order.told() | {"steps": steps, "suffix": suffix, "version": __version__}
         self.key = digest(options)
         self._compare(options)
         here = {str(file) for file in found.files}
@@ -206,7 +206,7 @@ class _Batch:
 
     def _stopped(self, why: str) -> WriteError:
         done = sum(r["status"] == "cleaned" for r in self.records.values())
-        said = f"{self.out}: nothing more can be written ({why}); {done} of {self.total} scans are cleaned and whole. "
+        said = f"{self.out}: nothing more can be written ({why}); {done} of {self.total} files are cleaned and whole. "
         try:
             write_table(self.outcome())
         except WriteError:
@@ -216,7 +216,7 @@ class _Batch:
     def outcome(self) -> Outcome:
         """What is known by now: of the files of this run, and of those of earlier ones whose result is still there."""
         earlier = {
-            file: record for file, record in self.journal.records.items()
+            file: {**record, "earlier": True} for file, record in self.journal.records.items()
             if file not in self.records and record["status"] == "cleaned" and (self.out / record["target"]).exists()
         }  # fmt: skip
         records = [{**r, "name": self.found.name(file)} for file, r in (earlier | self.records).items()]

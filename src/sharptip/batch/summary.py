@@ -36,7 +36,8 @@ _TIMED = 20  # files from which on a speed means something
 
 @dataclass(frozen=True)
 class Outcome:
-    """The records of a batch, each with the `name` of its file; `worked` files were worked on in this run."""
+    """The records of a batch, each with the `name` of its file; `worked` files were worked on in this run. Those of
+    files that this run was not asked about say that they are `earlier`."""
 
     out: Path
     records: list[Record]
@@ -53,11 +54,13 @@ class Outcome:
 
     def told(self) -> str:
         """The outcome in a line."""
-        n, left = len(self.records), len(self.left)
-        cut = sum(any(INCOMPLETE in row for row in record["rows"]) for record in self.records)
+        mine = [record for record in self.records if not record.get("earlier")]
+        n, left, before = len(mine), sum(r["status"] != "cleaned" for r in mine), len(self.records) - len(mine)
+        cut = sum(any(INCOMPLETE in row for row in record["rows"]) for record in mine)
         short = f", {cut} of them cut off and read as far as they go" if cut else ""
         rest = f"; {left} left out, see {self.out / TABLE}" if left else f"; {self.out / PAGE}"
-        return f"{n - left} of {n} scans cleaned into {self.out}{short}{rest}"
+        rest += f"; {before} of earlier runs are there too" if before else ""
+        return f"{n - left} of {n} files cleaned into {self.out}{short}{rest}"
 
 
 def printable(said: str) -> str:
@@ -126,7 +129,7 @@ def write_page(outcome: Outcome, pictures: int) -> Path:
     )
     question = "Which scans were cleaned, which were not and why, and what was taken off them?"
     footer = f"Made by sharptip {__version__}. Every file and channel is a row of {TABLE}."
-    page = Page(f"{cleaned} scans cleaned", question, lede, facts, sections, footer=footer)
+    page = Page(f"{cleaned} files cleaned", question, lede, facts, sections, footer=footer)
     return write(page, outcome.out / PAGE)
 
 
@@ -134,8 +137,9 @@ def _done(outcome: Outcome) -> str:
     ways = dict.fromkeys(row["steps"] for row in _rows(outcome))
     what = " or ".join(way.replace(",", ", ") for way in ways) or outcome.order.steps
     channel = outcome.order.channel
-    which = "Every image channel" if channel == "all" else f"The channel {channel!r}"
-    return f"{which} of every scan went through the steps {what}. The raw files are untouched."
+    which = "Every image channel" if channel == "all" else f"The channel {channel.replace(',', ' or ')!r}"
+    asked = f" ({outcome.order.steps})" if ":" in outcome.order.steps else ""
+    return f"{which} of every scan went through the steps {what}{asked}. The raw files are untouched."
 
 
 def _numbers(outcome: Outcome) -> Iterator[Any]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import registry
-from ..core.errors import ReadError, ScaleError, WriteError
+from ..core.errors import ReadError, ScaleError, ScanError, WriteError
 from ..core.grid import INCOMPLETE, Grid, checked
 from ..core.lazy import Lazy
 from ..core.marks import KINDS, Mark, marked
@@ -65,6 +65,23 @@ def scans(path: Path_, *, size: Size = None, channel: str | None = None, unit: s
     """Every scan of a file, one per grid. Options and errors as in `read`."""
     tree = _tree(path, size, channel, unit, None)
     return [scan for scan in tree.values() if scan.data_vars]
+
+
+def one_scan(found: Sequence[xr.Dataset], wanted: str) -> xr.Dataset:
+    """Of several scans the one with that name, or number from 0. Raises ScanError that lists them."""
+    names = [str(s.attrs.get("name", "")) for s in found]
+    if wanted in names:
+        return found[names.index(wanted)]
+    if wanted.isdigit() and int(wanted) < len(found):
+        return found[int(wanted)]
+    raise ScanError(f"has no scan {wanted!r}; it has {', '.join(f'{i} {name!r}' for i, name in enumerate(names))}")
+
+
+def one_direction(scan: xr.Dataset, direction: str) -> xr.Dataset:
+    """The scan with what was recorded in one direction. Raises ScanError for one that it has not."""
+    from .pick import pick
+
+    return pick(scan, direction=direction)
 
 
 def frames(
@@ -324,11 +341,7 @@ def write(
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    if suffix not in _WRITERS:
-        known = " or ".join((", ".join(WRITTEN[:-1]), WRITTEN[-1]))
-        raise WriteError(f"{path}: scans are written as {known}, not as {path.suffix or 'no suffix'!r}")
-    if not path.parent.is_dir():
-        raise WriteError(f"{path}: there is no folder {path.parent}")
+    writable(path)
     if _WRITERS[suffix] != "movie" and (speed is not None or fps is not None):
         raise WriteError(f"{path}: speed and fps are for movies, .mp4 and .gif")
     from .pick import pick_all
@@ -342,6 +355,36 @@ def write(
             writer.write(nodes, path)
     except OSError as error:
         raise WriteError(f"{path}: cannot be written ({error})") from error
+
+
+def check_fits(
+    scan: xr.Dataset | xr.DataTree | Sequence[xr.Dataset],
+    path: Path_,
+    *,
+    channel: str | None = None,
+    direction: str | None = None,
+    frame: int | None = None,
+    skip_junk: bool = False,
+) -> None:
+    """Nothing, if `write` with these would find what its format can hold; else the WriteError that it would raise.
+
+    To be asked before long work. Raises ChannelError or ScanError as well, for what the scan has not.
+    """
+    from .pick import HELD, only, pick_all
+
+    path = Path(path)
+    nodes = pick_all(_nodes(scan), channel, direction, frame, skip_junk)
+    if path.suffix.lower() in HELD:
+        only(nodes, HELD[path.suffix.lower()], path.suffix)
+
+
+def writable(path: Path) -> None:
+    """Raises WriteError for a suffix that is not written, or a folder that is not there."""
+    if path.suffix.lower() not in _WRITERS:
+        known = " or ".join((", ".join(WRITTEN[:-1]), WRITTEN[-1]))
+        raise WriteError(f"{path}: scans are written as {known}, not as {path.suffix or 'no suffix'!r}")
+    if not path.parent.is_dir():
+        raise WriteError(f"{path}: there is no folder {path.parent}")
 
 
 def _nodes(scan: Any) -> dict[str, Any]:

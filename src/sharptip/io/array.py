@@ -88,8 +88,8 @@ def read(
 def _another_order(values: Any) -> str:
     """Why the shape of an array is no (frame, y, x) and no (y, x, axis_2 …), and what to do; '' where it may be one.
 
-    >>> _another_order(np.zeros((128, 128, 3)))[:57]
-    'its shape (128, 128, 3) has 3 colours or channels last, or'
+    >>> _another_order(np.zeros((128, 128, 3)))[:55]
+    'its shape (128, 128, 3) has 3 colours or channels last,'
     """
     shape = tuple(values.shape)
     times = _LONGER[shape[-1] > _THIN]

@@ -124,6 +124,15 @@ def pick_all(
     return {p: picked.get(p, s) for p, s in nodes.items() if p in picked or not s.data_vars}
 
 
+HELD: dict[str, list[tuple[str, ...]]] = {
+    ".gsf": [("y", "x")],
+    ".tif": [("y", "x"), ("time", "y", "x")],
+    ".mp4": [("time", "y", "x")],
+    ".gif": [("time", "y", "x")],
+}  # axes of what the formats for one image or film hold; the others hold all images
+HELD[".tiff"] = HELD[".tif"]
+
+
 def only(nodes: Mapping[str, Any], dims: Iterable[tuple[str, ...]], format: str) -> xr.DataArray:
     """The one channel there is, with its axes in the first of `dims` that fit. What leaves a choice is refused.
 
@@ -136,25 +145,34 @@ def only(nodes: Mapping[str, Any], dims: Iterable[tuple[str, ...]], format: str)
     if not found:
         raise WriteError(f"there is no image (a variable with axes y and x) to write as {format}; write .zarr or .nc")
     names = list(dict.fromkeys(name for _, name in found))
-    if len(names) > 1:
-        raise WriteError(f"{format} holds one channel; choose it with channel=: {_listed(names)}")
+    ways = list(
+        dict.fromkeys(str(w) for one in found.values() if "direction" in one.dims for w in one["direction"].values)
+    )
+    choices = [f"channel=: {_listed(names)}"] if len(names) > 1 else []
+    choices += [f"direction=: {_listed(ways)}"] if ways else []
+    if choices:
+        held = "one channel" if len(names) > 1 else "one direction"
+        raise WriteError(f"{format} holds {held}; choose it with {'; and with '.join(choices)}")
     if len(found) > 1:
         raise WriteError(
-            f"{format} holds one image, and {names[0]!r} is in {len(found)} scans; write one of them alone"
+            f"{format} holds one image, and {names[0]!r} is in {len(found)} scans; write one of them alone (--scan at "
+            f"the command line), or all as .zarr, .nc or .gwy"
         )
     one = next(iter(found.values()))
-    if "direction" in one.dims:
-        ways = _listed(one["direction"].values)
-        raise WriteError(f"{format} holds one direction; choose it with direction=: {ways}")
+    dims = list(dims)
     fits = [d for d in dims if set(d) == set(one.dims)]
-    if not fits and set(one.dims) == {"time", "y", "x"}:
-        raise WriteError(f"{format} holds one image; choose frame=, from 0 to {one.sizes['time'] - 1}")
-    if not fits:
+    if fits:
+        return one.transpose(*fits[0])
+    if set(one.dims) == {"time", "y", "x"}:
         raise WriteError(
-            f"{format} does not hold {names[0]!r} with axes {_listed(one.dims)}; choose with scan.isel(…) first, or "
-            "write .zarr or .nc"
+            f"{format} holds one image; choose frame=, from 0 to {one.sizes['time'] - 1}, or write the film as .tif, "
+            ".gwy or .zarr"
         )
-    return one.transpose(*fits[0])
+    if set(one.dims) == {"y", "x"}:
+        raise WriteError(
+            f"{format} holds a film, and {names[0]!r} is one image without times; write .tif, .gsf, .gwy or .zarr"
+        )
+    raise WriteError(f"{format} does not hold {names[0]!r} with axes {_listed(one.dims)}; write .zarr, .nc or .gwy")
 
 
 def tell_lost(path: Path, lost: Iterable[str]) -> None:
