@@ -4,7 +4,7 @@
 
 raw.npz: `images` (n, y, x) in nanometres and `pixel` (n,) in nanometres. cleaned.npz: `levelled` and `smoothed`
 (n, y, x), before and after its Gaussian filter, with its default settings and scar removal; `scars`, its mask of them;
-`seconds` (n,).
+`seconds` (n,) of the processor.
 Nothing of sharptip is imported here, and this file by nothing of sharptip.
 """
 
@@ -28,10 +28,10 @@ raw = np.load(sys.argv[1])
 levelled, smoothed, scars, seconds = [], [], [], []
 for i, (image, pixel) in enumerate(zip(raw["images"], raw["pixel"], strict=True)):
     scan = TopoStats(filename=str(i), pixel_to_nm_scaling=float(pixel), img_path=".", image_original=image.copy())
-    start = time.perf_counter()
+    start = time.process_time()
     filters = Filters(topostats_object=scan, **copy.deepcopy(settings))
     filters.filter_image()
-    seconds.append(time.perf_counter() - start)
+    seconds.append(time.process_time() - start)
     levelled.append(filters.images["final_zero_average_background"])
     smoothed.append(filters.images["gaussian_filtered"])
     found = filters.images["scar_mask"]

@@ -5,10 +5,12 @@
     python benchmarks/denoise_line.py --films 24 --csv errors.csv
     python benchmarks/denoise_line.py --real FILM      # a film of one's own, without a truth: held against the frames
                                                        # beside, which have noise of their own
+    python benchmarks/denoise_line.py --passes FILE…   # scans with both directions: forward against backward
 
 Every way is given the frames as `flatten` leaves them. A classical filter's error is told with its usual setting and
 with the best of a grid of settings for each film, chosen by the truth, which nobody has: a bound on what it can do.
-Errors are RMSE over Sq of the film's surface, a polynomial of second degree taken off; intervals draw films again.
+Errors are RMSE over Sq of the film's surface as `flatten` leaves it, a polynomial of second degree taken off;
+intervals draw films again.
 """
 
 from __future__ import annotations
@@ -221,8 +223,8 @@ def one_film(number: int, side: int, frames: int, options: dict[str, object], al
     """A row for each way."""
     sample, noise = list(SAMPLES)[number % 4], list(NOISES)[number // 4 % 3]
     level = LEVELS[(number + number // 4 + number // 12) % 3]
-    truth, measured = film(sample, noise, level, number, side, frames)
-    flat = np.array([flatten_fit(z).image for z in measured])
+    surface, measured = film(sample, noise, level, number, side, frames)
+    flat, truth = (np.array([flatten_fit(z).image for z in frames_]) for frames_ in (measured, surface))
     judged = np.unique(np.linspace(0, frames - 1, min(JUDGED, frames)).round().astype(int))
     about = {"film": number, "sample": sample, "noise": noise, "level": level}
     rows = [{**about, "way": "levelled", "error": error(flat[judged], truth[judged])}]
@@ -285,7 +287,19 @@ def report(table: pd.DataFrame) -> None:
 # A real film: the frames beside it tell about each frame ------------------------------------------------------------
 
 
-def against_neighbours(path: Path, options: dict[str, object]) -> None:
+def pictured(before: np.ndarray, after: np.ndarray, scan: xr.Dataset, names: Sequence[str], path: Path) -> None:
+    """The middle half of frames (n, y, x) before and after, and what was taken off."""
+    from sharptip.core.scan import pixel_size
+    from sharptip.report.pictures import before_after_figure
+    from sharptip.report.style import save
+
+    middle = tuple(slice(n // 4, n // 4 + n // 2) for n in before.shape[1:])
+    cut = [[z[middle] for z in frames] for frames in (before, after)]
+    n = len(before)
+    save(before_after_figure(*cut, [pixel_size(scan)] * n, ["m"] * n, names), path)
+
+
+def against_neighbours(path: Path, options: dict[str, object], figure: Path | None) -> None:
     """RMSE of each way's frame against the next frame as it came, which no way has seen.
 
     The model and the filters are given frames of even number alone, and held against the odd ones between. What the
@@ -305,6 +319,9 @@ def against_neighbours(path: Path, options: dict[str, object]) -> None:
     answer = model.fit(frames_of([half], model.recipe, model.options)).predict(half)
     print(f"REAL: {path.name}, {len(even)} frames; {time.process_time() - start:.0f} s of CPU")
     stack = np.array([flat[t] for t in even])
+    if figure:
+        shown = [len(even) // 4, 3 * len(even) // 4]
+        pictured(stack[shown], answer["height"].values[shown], scan, [f"frame {even[k]}" for k in shown], figure)
     ways: dict[str, Way] = {"levelled": lambda z, t: z[t], **{n: usual for n, (usual, _) in CLASSICAL.items()}}
     ways |= {f"Gaussian {s}": by_gaussian(s, s) for s in (0.5, 0.75, 1.5)} | {"median 3 × 1": by_median(3, 1)}
     ways["denoise_line"] = lambda z, t: answer["height"].values[t]
@@ -325,6 +342,33 @@ def against_neighbours(path: Path, options: dict[str, object]) -> None:
         print(f"  {name:24s} {interval(table[name].to_numpy(), np.mean)}   {interval(ratio, geometric)}")
 
 
+def against_the_other_pass(paths: Sequence[Path], options: dict[str, object]) -> None:
+    """RMSE over Sq of each way's forward pass against the backward one as it came, which no way has seen.
+
+    Each model learns from one forward pass alone. The backward pass has noise of its own, in every number alike.
+    """
+    from sharptip import io
+
+    ways: dict[str, Way] = {"levelled": lambda z, t: z[t]}
+    ways |= {name: usual for name, (usual, _) in CLASSICAL.items() if name != "three frames"}
+    rows = []
+    for path in paths:
+        scan = io.read(path)[["height"]]
+        forward = scan.isel(direction=0, drop=True)
+        there, back = (flatten_fit(scan["height"].isel(direction=d).values).image for d in (0, 1))
+        target = onto(there, back)
+        if target is None:
+            print(f"left out {path.name}: the passes do not show the same")
+            continue
+        model = Model("denoise_line", **options)
+        answer = model.fit(frames_of([forward], model.recipe, model.options)).predict(forward)["height"].values
+        found = {**{name: way(there[None], 0) for name, way in ways.items()}, OURS: answer}
+        sq = there.std()
+        rows += [{"file": path.name, "way": n, "apart": float(np.nanstd(z - target) / sq)} for n, z in found.items()]
+    print("REAL: forward pass against the backward one, over Sq")
+    print(pd.DataFrame(rows).pivot(index="file", columns="way", values="apart").round(4).to_string())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--films", type=int, default=12)
@@ -336,11 +380,15 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--csv", type=Path)
     parser.add_argument("--real", type=Path)
+    parser.add_argument("--figure", type=Path, help="with --real: a picture of two frames")
+    parser.add_argument("--passes", type=Path, nargs="+")
     given = parser.parse_args()
     torch.set_num_threads(1)
     options: dict[str, object] = {} if given.epochs is None else {"epochs": given.epochs}
     if given.real:
-        return against_neighbours(given.real, options)
+        return against_neighbours(given.real, options, given.figure)
+    if given.passes:
+        return against_the_other_pass(given.passes, options)
     if given.quick:
         given.films, given.side, given.frames = 4, 64, 8
         options.setdefault("epochs", 15)

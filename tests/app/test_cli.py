@@ -33,18 +33,32 @@ def test_info_for_programs(gwy):
     found = json.loads(sharptip("info", gwy, "--json").stdout)
     assert found["format"] == "gwy"
     (scan,) = found["scans"]
-    assert set(scan) == {"name", "dims", "shape", "variables", "pixel_size_m", "size_m", "attrs"}
+    assert set(scan) == {"name", "dims", "shape", "variables", "pixel_size_m", "size_m", "attrs", "marks"}
     assert scan["dims"] == ["y", "x"]
     assert scan["shape"] == [20, 30]
     assert scan["pixel_size_m"] == pytest.approx([2e-9, 1e-9], rel=1e-12)
     assert scan["size_m"] == pytest.approx([40e-9, 30e-9], rel=1e-12)
-    assert scan["variables"] == [{"name": "height", "units": "m", "min": 0.0, "max": pytest.approx(3e-9, rel=1e-6)}]
+    about = {"name": "height", "units": "m", "min": 0.0, "max": pytest.approx(3e-9, rel=1e-6), "missing": 0.0}
+    assert scan["variables"] == [about]
 
 
 def test_info_for_people(gwy):
     said = sharptip("info", gwy).stdout
     assert "40 nm × 30 nm" in said
     assert "3 nm" in said
+
+
+def test_info_says_what_it_did_not_look_at(tmp_path, monkeypatch):
+    """Not the same as a channel without a finite value."""
+    from tests.io.files import jpk_force
+
+    from sharptip.app.cli import _told
+
+    jpk_force.force_map(tmp_path / "a.jpk-force-map", image=False)
+    monkeypatch.setattr(io, "RANGED_PARTS", 4)
+    said = _told(tmp_path / "a.jpk-force-map", io.describe(tmp_path / "a.jpk-force-map"))
+    assert "in N, too large to be looked through" in said
+    assert "no finite value" not in said
 
 
 @pytest.mark.parametrize(
@@ -93,7 +107,7 @@ def test_clean_names_the_broken_and_loses_nothing(tmp_path):
         io.write(scan_of(tilt + rng.normal(0, 1e-10, (40, 40)), 1e-9), tmp_path / "in" / name)
     (tmp_path / "in" / "broken.gwy").write_bytes(b"GWYP" + b"\0" * 10)
     done = sharptip("clean", tmp_path / "in", "--out", tmp_path / "out", "--suffix", ".gwy", code=1)
-    assert "2 of 3 scans cleaned" in done.stdout
+    assert "2 of 3 files cleaned" in done.stdout
     assert "broken.gwy" in done.stderr
     flat = io.read(tmp_path / "out" / "deep" / "b.gwy")
     assert float(flat["height"].std()) < 2e-10
@@ -227,7 +241,7 @@ def test_convert_chooses_and_takes_many(tmp_path):
     film["height"] = (("time", "y", "x"), np.random.default_rng(0).normal(size=(2, 8, 10)) * 1e-9, {"units": "m"})
     io.write(film, tmp_path / "film.zarr")
     io.write(film.isel(time=0, drop=True), tmp_path / "image.gwy")
-    assert "frame=" in sharptip("convert", tmp_path / "film.zarr", tmp_path / "a.gsf", code=1).stderr
+    assert "choose --frame" in sharptip("convert", tmp_path / "film.zarr", tmp_path / "a.gsf", code=1).stderr
     done = sharptip("convert", tmp_path / "film.zarr", tmp_path / "a.gsf", "--frame", 1)
     assert "does not keep" in done.stderr
     assert np.array_equal(io.read(tmp_path / "a.gsf")["height"], film["height"][1].astype("f4"))
@@ -242,3 +256,36 @@ def test_convert_chooses_and_takes_many(tmp_path):
     assert "--to" in sharptip("convert", *files, tmp_path / "out", code=2).stderr
     raw = sharptip("convert", files[2], tmp_path, "--to", "gwy", code=1)
     assert "stays as it is" in raw.stderr
+
+
+def test_info_names_marked_frames_and_what_was_cut_off(tmp_path):
+    from tests.io.files.asd import asd
+    from tests.io.test_marks import marked
+
+    io.write(marked(), tmp_path / "a.zarr")
+    assert "! junk: frames 0–1 (it is empty); doubtful: frame 3 (½" in sharptip("info", tmp_path / "a.zarr").stdout
+    assert json.loads(sharptip("info", tmp_path / "a.zarr", "--json").stdout)["scans"][0]["marks"][2]["frame"] == 3
+    asd(tmp_path / "a.asd")
+    (tmp_path / "a.asd").write_bytes((tmp_path / "a.asd").read_bytes()[:-350])
+    said = sharptip("info", tmp_path / "a.asd").stdout
+    assert "! the file was cut off: 2 of 3 frames of TP" in said
+    assert "% missing" in said
+    assert "was cut off" in sharptip("convert", tmp_path / "a.asd", tmp_path / "b.nc").stderr
+
+
+def test_info_of_a_folder_names_the_broken(tmp_path, gwy):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "short.asd").write_bytes(b"\1\0\0\0")
+    (tmp_path / "half.gwy").write_bytes(gwy.read_bytes()[:300])
+    said = sharptip("info", tmp_path, code=1).stdout.splitlines()
+    assert said[1].split()[:3] == ["a.gwy", "gwy", "1"]
+    assert "20 y × 30 x" in said[1]
+    assert any(line.startswith("! deep/short.asd: ") and "named like asd, but its 4 bytes" in line for line in said)
+    assert any(line.startswith("! half.gwy: ") for line in said)
+    assert said[-1] == "1 of 3 files can be read"
+    lines = [json.loads(line) for line in sharptip("info", tmp_path, "--json", code=1).stdout.splitlines()]
+    assert {Path(line["file"]).name: "error" in line for line in lines} == {
+        "a.gwy": False,
+        "half.gwy": True,
+        "short.asd": True,
+    }

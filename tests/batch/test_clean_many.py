@@ -19,13 +19,13 @@ import xarray as xr
 from benchmarks.clean_many import counted, curves, killed_on_its_way, population, sharptip_clean
 from tests.pages import opened
 
-from sharptip import io
+from sharptip import clean, io
 from sharptip.app.cli import main
 from sharptip.batch import clean_file as one
 from sharptip.batch.clean_file import Order
 from sharptip.batch.clean_many import By, clean_many
 from sharptip.batch.workers import Died
-from sharptip.core.errors import ScanError, WriteError
+from sharptip.core.errors import ChannelError, ScanError, WriteError
 from sharptip.core.grid import Axis, Channel, Grid
 from sharptip.core.scan import from_grid, scan_of
 
@@ -83,7 +83,7 @@ def stamps(out):
 
 def test_what_was_done_is_told_in_numbers(scans, tmp_path):
     outcome = cleaned(scans, tmp_path / "out", suffix=".gwy")
-    assert outcome.told().startswith("3 of 3 scans cleaned")
+    assert outcome.told().startswith("3 of 3 files cleaned")
     row = table(tmp_path / "out")[0]
     raw, flat = io.read(scans / "a.gwy")["height"].values, io.read(tmp_path / "out" / "a.gwy")["height"].values
     assert (row["file"], row["status"], row["reason"], row["target"]) == ("a.gwy", "cleaned", "", "a.gwy")
@@ -96,6 +96,14 @@ def test_what_was_done_is_told_in_numbers(scans, tmp_path):
         np.hypot(1e-9 * np.arange(20).std(), 2e-9 * np.arange(30).std()), rel=0.01
     )
     assert row["scars"] == "0"
+
+
+def test_results_among_the_raw_scans_are_not_cleaned_again_and_that_is_told(scans, tmp_path):
+    cleaned(scans, scans / "first")
+    said = []
+    outcome = cleaned(scans, tmp_path / "out", said)
+    assert [r["name"] for r in outcome.records] == ["a.gwy", "b.gwy", "deep/c.gwy"]
+    assert said == ["passed over first: it holds the results of an earlier run, not raw scans"]
 
 
 def test_scars_are_counted_where_they_are(tmp_path):
@@ -194,7 +202,7 @@ def test_too_little_memory_and_mistakes_of_ours_stop_nothing(scans, tmp_path, mo
             raise KeyError("oops")
         return scan
 
-    monkeypatch.setitem(one.STEPS, "greedy", greedy)
+    monkeypatch.setitem(clean.STEPS, "greedy", greedy)
     cleaned(scans, tmp_path / "out", order=Order("greedy"))
     assert [r["status"] for r in table(tmp_path / "out")] == ["left out", "left out", "cleaned"]
     reasons = [r["reason"] for r in table(tmp_path / "out")]
@@ -212,7 +220,7 @@ def test_a_full_disk_stops_it_and_the_same_command_goes_on(scans, tmp_path, monk
         write(scan, path)
 
     monkeypatch.setattr(one.io, "write", full)
-    with pytest.raises(WriteError, match=r"No space left on device\); 1 of 3 scans are cleaned and whole") as told:
+    with pytest.raises(WriteError, match=r"No space left on device\); 1 of 3 files are cleaned and whole") as told:
         cleaned(scans, out, suffix=".gwy")
     assert "the same command goes on" in str(told.value)
     assert sorted(p.name for p in out.iterdir()) == ["a.gwy", "journal.jsonl", "summary.csv"]
@@ -329,7 +337,7 @@ def test_what_has_no_such_image_is_told_with_what_it_has(tmp_path):
     cleaned(folder, tmp_path / "out")
     assert {r["file"]: r["reason"] for r in table(tmp_path / "out")} == {
         "curves.zarr": "holds 3 curves and no image; only images are cleaned",
-        "phase.gwy": "has no image channel 'height'; it has phase",
+        "phase.gwy": "has no image channel 'height'; it has phase: name one, --channel height,phase, or all",
         "sts.zarr": "holds spectra over bias, x, y and no image; only images are cleaned",
         "z.npy": "says no physical size; give --size 2e-6 (its width in metres), or --size unknown",
     }
@@ -451,7 +459,7 @@ def test_ctrl_c_and_a_worker_that_is_killed(scans, tmp_path):
     told, said = child.communicate(timeout=120)
     assert child.returncode == 0, said
     assert f"{n} of 153 files are cleaned already" in said
-    assert "153 of 153 scans cleaned" in told
+    assert "153 of 153 files cleaned" in told
 
 
 @pytest.fixture
@@ -502,8 +510,134 @@ def test_the_summary_in_a_browser(tmp_path, browser):
     outcome = clean_many([tmp_path / "in"], tmp_path / "out", Order(STEPS), by=Alone(), pictures=5)
     tab = opened(browser, tmp_path / "out" / "summary.html")
     n = outcome.count("cleaned")
-    assert tab.locator("h1").inner_text() == f"{n} scans cleaned"
+    assert tab.locator("h1").inner_text() == f"{n} files cleaned"
     assert tab.locator("img").count() == 2
     text = tab.locator("main").inner_text()
     assert "the file is empty" in text
     assert "says no physical size" in text
+
+
+def test_a_file_that_hangs_is_listed_and_stops_nothing(scans, tmp_path):
+    from sharptip.batch.workers import Late
+
+    class Slow(Alone):
+        def run(self, jobs, do):
+            yield from ((job, Late(90.0) if job.file.name == "b.gwy" else do(job)) for job in jobs)
+
+    outcome = clean_many([scans], tmp_path / "out", Order(STEPS), by=Slow(), pictures=0)
+    (left,) = outcome.left
+    assert left["reason"] == "took longer than 1.5 minutes, after which it was given up (--limit)"
+    assert table(tmp_path / "out")[1]["seconds"] == "90"
+
+
+def test_a_line_is_no_image(tmp_path):
+    (tmp_path / "in").mkdir()
+    io.write(scan_of(tilted(0, (1, 30)), 1e-9), tmp_path / "in" / "line.zarr")
+    (left,) = cleaned(tmp_path / "in", tmp_path / "out").left
+    assert left["reason"] == "is a line of 30 pixels; only images are cleaned"
+
+
+def test_a_film_shows_a_frame_without_a_mark_and_its_marks_are_in_the_table(tmp_path):
+    from tests.io.files.asd import asd_film
+
+    (tmp_path / "in").mkdir()
+    asd_film(tmp_path / "in" / "a.asd", 9, 32)
+    data = bytearray((tmp_path / "in" / "a.asd").read_bytes())
+    frame = 32 + 2 * 32 * 32
+    data[-9 * frame + 32 : -8 * frame] = bytes(2 * 32 * 32)  # the first frame is empty
+    (tmp_path / "in" / "a.asd").write_bytes(data[: -frame // 2])
+    outcome = clean_many([tmp_path / "in"], tmp_path / "out", Order("auto"), by=Alone(), pictures=1)
+    assert "1 of them cut off" in outcome.told()
+    row = table(tmp_path / "out")[0]
+    assert row["status"] == "cleaned"
+    assert "cut off" in row["incomplete"]
+    assert row["junk_frames"] == "2"
+    assert row["marked_frames"].startswith("junk: frames 0 (it is empty: 1 height in 1024 pixels), 8 (5")
+    page = (tmp_path / "out" / "summary.html").read_text()
+    assert "a.asd · height · frame 4" in page or "a.asd · height · frame 5" in page
+    assert "it is empty: 1 height in 1024 pixels" in page
+
+
+def both_ways(folder):
+    """A scan with a height both ways, as `height_sensor`, and a phase."""
+    from tests.io import make_files as made
+
+    scan = io.read(made.example(folder, "jpk"))
+    scan = scan.rename(height="height_sensor")
+    scan["height_sensor"] = scan["height_sensor"] * np.array([1, 3])[:, None, None]
+    scan["height_sensor"].attrs |= {"units": "m"}
+    io.write(scan, folder / "in" / "both.zarr")
+    return scan
+
+
+def test_several_channels_are_named_and_each_file_has_one(scans, tmp_path):
+    both_ways(tmp_path)
+    alone = cleaned(scans, tmp_path / "one")
+    assert [r["reason"] for r in alone.left] == [
+        "has no image channel 'height'; it has height_sensor, height_error: name one, --channel height,height_sensor, "
+        "or all"
+    ]
+    outcome = cleaned(scans, tmp_path / "out", order=Order(STEPS, "height,height_sensor"))
+    assert [row["channel"] for r in outcome.records for row in r["rows"]] == ["height"] * 2 + [
+        "height_sensor",
+        "height",
+    ]
+
+
+def test_one_direction_or_one_scan_is_cleaned_where_it_is_asked_for(scans, tmp_path):
+    raw = both_ways(tmp_path)
+    order = Order(STEPS, "height,height_sensor")
+    refused = cleaned([scans / "both.zarr"], tmp_path / "a", order=order, suffix=".gsf")
+    assert refused.left[0]["reason"] == ".gsf holds one direction; choose it with --direction: forward, backward"
+    order = Order("plane", "height_sensor", direction="backward")
+    cleaned([scans / "both.zarr"], tmp_path / "b", order=order, suffix=".gsf")
+    back = io.read(tmp_path / "b" / "both.gsf")
+    assert back["height_sensor"].attrs["direction"] == "backward"
+    first = raw["height_sensor"].sel(direction="backward")
+    assert back["height_sensor"].std() == pytest.approx(float(first.std()), rel=0.5)
+    io.write([io.read(scans / "a.gwy"), io.read(scans / "b.gwy")], scans / "two.zarr")
+    cleaned([scans / "two.zarr"], tmp_path / "c", order=Order(STEPS, scan="1"), suffix=".gsf")
+    assert io.read(tmp_path / "c" / "two.gsf").attrs["name"] == "b.gwy"
+
+
+def test_what_a_format_cannot_hold_is_told_before_the_work(scans, tmp_path, monkeypatch):
+    monkeypatch.setattr(one, "_through", lambda *_: pytest.fail("cleaned for nothing"))
+    for name, said in (("a.mp4", "holds a film, and 'height' is one image"), ("a.png", "scans are written as")):
+        with pytest.raises(WriteError, match=said):
+            one.clean_one(scans / "a.gwy", tmp_path / name, Order())
+    with pytest.raises(ChannelError, match=r"a\.gwy: has no image channel 'phase'"):
+        one.clean_one(scans / "a.gwy", tmp_path / "a.zarr", Order(channel="phase"))
+
+
+def test_options_of_steps_are_in_the_order_and_other_ones_clean_anew(scans, tmp_path):
+    out, said = tmp_path / "out", []
+    cleaned(scans, out, order=Order("rows:method=matching"))
+    assert '"method": "matching"' in io.read(out / "a.zarr").attrs["history"]
+    cleaned(scans, out, said, order=Order("rows:method=median"))
+    assert "steps was rows:method=matching, is rows:method=median" in said[0]
+
+
+def test_files_of_an_earlier_run_are_not_counted_as_of_this_one(scans, tmp_path):
+    out = tmp_path / "out"
+    cleaned([scans / "a.gwy", scans / "b.gwy"], out)
+    outcome = cleaned([scans / "deep" / "c.gwy"], out)
+    assert outcome.told().startswith("1 of 1 files cleaned into")
+    assert outcome.told().endswith("; 2 of earlier runs are there too")
+    assert len(table(out)) == 3
+
+
+def test_notes_name_no_inner_place(scans, tmp_path):
+    scan = io.read(scans / "a.gwy").assign(force=("curve", [1.0, 2.0], {"units": "N"}))
+    io.write(scan.assign_coords(curve=("curve", [0.0, 1.0], {"units": "1"})), scans / "more.zarr")
+    outcome = cleaned([scans / "more.zarr"], tmp_path / "out", suffix=".gwy")
+    assert outcome.records[0]["notes"] == [".gwy does not keep what is no image: force {'curve': 2}. .zarr and .nc do"]
+
+
+def test_numbers_that_no_scan_has_are_noted(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name, factor in (("huge", 1e300), ("nm", 1.0), ("tiny", 1e-12)):
+        io.write(scan_of(tilted() * factor, 1e-9), tmp_path / "in" / f"{name}.zarr")
+    notes = [r["notes"] for r in cleaned(tmp_path / "in", tmp_path / "out", order=Order("plane")).records]
+    assert [len(n) for n in notes] == [1, 0, 1]
+    assert "too large" in notes[0][0]
+    assert "which no scan has; is its unit right?" in notes[2][0]

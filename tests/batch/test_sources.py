@@ -31,6 +31,33 @@ def test_a_folder_is_walked_but_no_store_no_hidden_file_and_not_the_results(tmp_
     assert [found.name(f) for f in found.files] == ["a.sxm", "deep/s.zarr", "deep/er/b.ibw"]
 
 
+def test_folders_behind_links_are_walked_once_and_loops_end(tmp_path):
+    scans = tmp_path / "scans"
+    touch(tmp_path, "scans/a.sxm", "scans/day/b.sxm", "disk/c.sxm", "disk/more/d.sxm", "scans/out/x.gwy")
+    (scans / "0 link").symlink_to(scans / "day")  # to a folder that is walked anyway
+    (scans / "disk").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk" / "back").symlink_to(scans)  # a loop
+    (tmp_path / "disk" / "up").symlink_to(tmp_path)  # and another, above
+    (scans / "results").symlink_to(scans / "out")
+    found = find([scans], scans / "out")
+    assert [found.name(f) for f in found.files] == ["a.sxm", "day/b.sxm", "disk/c.sxm", "disk/more/d.sxm"]
+
+
+def test_results_of_an_earlier_run_are_passed_over_unless_they_are_named(tmp_path):
+    run = '{"run": {"steps": "auto"}}\n'
+    touch(tmp_path, "a.sxm", "old/a.zarr.txt", "old/summary.csv", "old/deep/b.gwy", "log/x.sxm", "log/journal.jsonl")
+    (tmp_path / "old" / "journal.jsonl").write_text(run)
+    (tmp_path / "link").symlink_to(tmp_path / "old")
+    found = find([tmp_path], tmp_path / "out")
+    assert [found.name(f) for f in found.files] == ["a.sxm", "log/journal.jsonl", "log/x.sxm"]
+    assert [found.name(f) for f in found.results] == ["old"]
+    named = find([tmp_path / "old"], tmp_path / "out")
+    assert [named.name(f) for f in named.files] == ["a.zarr.txt", "deep/b.gwy"]
+    (tmp_path / "a.sxm").unlink()
+    with pytest.raises(ReadError, match="results of an earlier run"):
+        find([tmp_path], tmp_path / "log")
+
+
 def test_named_files_are_told_from_their_common_folder_and_taken_once(tmp_path, monkeypatch):
     touch(tmp_path, "one/x.sxm", "two/x.sxm")
     monkeypatch.chdir(tmp_path)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from sharptip.batch.workers import Died, in_processes, on_cluster
+from sharptip.batch.workers import Died, Late, in_processes, on_cluster
 from sharptip.core.errors import SharptipError
 
 
@@ -77,3 +77,16 @@ def test_a_dask_cluster_does_the_same():
     assert answers == {n: 2 * n for n in range(30)}
     with pytest.raises(SharptipError, match="no dask scheduler answers"):
         list(on_cluster(iter([1]), work, "tcp://127.0.0.1:1"))
+
+
+def never_done(job):
+    if job == "slow":
+        time.sleep(60)
+    return job
+
+
+def test_a_job_that_takes_too_long_is_given_up_and_the_others_are_done():
+    begun = time.monotonic()
+    done = dict(in_processes(iter(["a", "slow", "b", "c", "d"]), never_done, 1, limit=1.5))
+    assert time.monotonic() - begun < 40
+    assert done == {"a": "a", "slow": Late(1.5), "b": "b", "c": "c", "d": "d"}

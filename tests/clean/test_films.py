@@ -141,6 +141,28 @@ def test_a_film_is_gone_through_frame_by_frame() -> None:
     assert junk_frames(Slow()).reasons == junk_frames(z).reasons
 
 
+def test_a_frame_of_something_else_is_doubtful_in_a_film_that_is_looked_at_coarsely() -> None:
+    scan, _ = film(6, (1.5, -2.5), size=256)
+    z = scan["height"].values
+    other, _ = self_affine(np.random.default_rng(8), (256, 256), NM, rms=2 * NM, correlation_length=5 * NM, hurst=0.9)
+    z[3] = other + 0.1 * NM * np.random.default_rng(9).standard_normal(other.shape)
+    z[5, 200, 20:90] = np.nan
+    found = junk_frames(z)
+    assert not found.junk.any()
+    assert 3 in np.flatnonzero(found.doubtful)
+    assert "unlike its neighbours" in found.reasons[3]
+    assert not {0, 1, 5} & set(np.flatnonzero(found.doubtful)), "each is like one of its neighbours"
+
+
+def test_an_empty_first_frame_holds_no_later_one_back() -> None:
+    scan, place = film(5)
+    scan = run(scan, "flatten")
+    z = scan["height"].values.copy()
+    z[0] = 7 * NM
+    found = drift(scan.assign(height=scan["height"].copy(data=z)))
+    np.testing.assert_allclose(found["drift_x"].values[1:] / NM, (place[1] - place[1][1])[1:], atol=0.6)
+
+
 def test_a_film_of_nothing_but_junk_and_a_single_image() -> None:
     assert junk_frames(np.zeros((3, 8, 8))).junk.all()
     with pytest.raises(ScanError, match="no time axis"):

@@ -83,6 +83,23 @@ def test_gain_and_offset_change_nothing_else(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(two.image, 2 * one.image, atol=1e-6 * np.ptp(one.image))
 
 
+@pytest.mark.parametrize("unit", [1e-280, 1e-30, 1e30, 1e280])
+def test_heights_of_any_size_are_flattened_alike(rng: np.random.Generator, unit: float) -> None:
+    raw = dirty(rng, (64, 64), coverage=0.3, tilt=3).height / NM
+    one, other = flatten_fit(raw), flatten_fit(raw * unit)
+    np.testing.assert_allclose(other.image / unit, one.image, atol=1e-5 * np.ptp(one.image))
+    np.testing.assert_array_equal(other.features, one.features)
+    assert other.noise / unit == pytest.approx(one.noise, rel=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (2, 2), (3, 300)])
+@pytest.mark.parametrize("height", [0.0, 3e-9])
+def test_a_constant_image_is_flat_at_zero(shape: tuple[int, int], height: float) -> None:
+    found = flatten_fit(np.full(shape, height))
+    np.testing.assert_allclose(found.image, 0, atol=1e-15 * NM)
+    assert not found.features.any()
+
+
 def test_image_background_and_offsets_add_up_to_the_raw_scan(rng: np.random.Generator) -> None:
     raw = dirty(rng, (64, 80), coverage=0.3, steps=2).height
     found = flatten_fit(raw)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sharptip.clean import find_scars, mend, scars, without_scars
+from sharptip.clean.scars import _scarred
 from sharptip.core.scan import scan_of
 from sharptip.simulate.surface import self_affine
 
@@ -86,3 +87,43 @@ def test_scan_with_scars_is_mended(surface):
     out = scars(scan_of(z, 1e-9))["height"].values
     np.testing.assert_array_equal(out, without_scars(z))
     assert (out != z).sum() == mask.sum()
+
+
+def plainly(z, low, high, max_width=4, min_length=16):
+    """Scars by their definition, pixel by pixel: the least of the lines of one over the greater of those beside it."""
+    found = np.zeros(z.shape, bool)
+    for up in (z, -z):
+        for width in range(1, max_width + 1):
+            for line in range(1, len(z) - width):
+                excess = up[line : line + width].min(axis=0) - np.maximum(up[line - 1], up[line + width])
+                start = None
+                for x in range(z.shape[1] + 1):
+                    weak = x < z.shape[1] and excess[x] > low
+                    if weak and start is None:
+                        start = x
+                    elif not weak and start is not None:
+                        if x - start >= min_length and excess[start:x].max() > high:
+                            found[line : line + width, start:x] = True
+                        start = None
+    return found
+
+
+@pytest.mark.parametrize("shape", [(40, 70), (6, 300), (60, 17), (270, 1000)])  # the last one is done in several bands
+def test_scars_are_what_their_definition_says(shape):
+    rng = np.random.default_rng(shape)
+    z = rng.standard_normal(shape) + 0.02 * np.arange(shape[1])
+    for _ in range(max(4, shape[0] // 8)):
+        line, start = rng.integers(shape[0] - 1), rng.integers(max(shape[1] - 30, 1))
+        z[line : line + rng.integers(1, 6), start : start + rng.integers(12, 60)] += rng.choice([-8, 8])
+    z[rng.random(shape) < 2e-3] = np.nan
+    z = z.astype(np.float32)
+    expected = plainly(z, 1.5, 4.0)
+    assert expected.any()
+    found = _scarred(np.pad(z, ((0, 0), (0, 1)), constant_values=np.nan), 1.5, 4.0, 4, 16)
+    np.testing.assert_array_equal(found[:, :-1], expected)
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1e-12, 1e25])
+def test_scars_do_not_depend_on_the_unit(surface, unit):
+    z, mask = plant(surface)
+    np.testing.assert_array_equal(find_scars(z / 1e-9 * unit), mask)

@@ -48,6 +48,16 @@ def test_descending_axes_and_bad_names_are_refused(scan):
         check(scan.rename(height="Height (nm)"))
 
 
+@pytest.mark.parametrize("pixel", [7.0, (4e-9, 0.5), 1e-15])
+def test_a_pixel_that_no_scan_has_is_refused_at_once_and_not_on_reading(pixel):
+    with pytest.raises(ScanError, match=r"which no scan has; lengths are in metres, 4 nm is 4e-9"):
+        scan_of(np.zeros((3, 3)), pixel)
+    by_hand = scan_of(np.zeros((3, 3)), 1e-9)
+    by_hand = by_hand.assign_coords(x=("x", [0.0, 7.0, 14.0], {"units": "m"}))
+    with pytest.raises(ScanError, match=r"promise 2: the pixel size along 'x' is 7 m.*forget e-9\?"):
+        check(by_hand)
+
+
 def test_a_scan_of_unknown_size_has_no_pixel_size(scan):
     for axis in ("x", "y"):
         scan[axis].attrs["units"] = "px"

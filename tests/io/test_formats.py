@@ -265,6 +265,36 @@ def test_npy_that_is_no_image(values: np.ndarray, said: str, tmp_path: Path) -> 
         sharptip.read(tmp_path / "a.npy", size="unknown")
 
 
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ((32, 32, 3), r"shape \(32, 32, 3\) has 3 colours or channels last.*moveaxis\(array, -1, 0\)"),
+        ((10, 48, 2), "2 colours or channels last"),
+        ((36, 36, 6), "6 colours or channels last"),
+        ((2, 3, 32, 32), "a map of 2 × 3 pixels, and looks like images of 32 × 32"),
+        ((5, 32, 32, 3), "5 images with 3 colours last"),
+    ],
+)
+def test_arrays_in_another_order_are_refused_by_their_shape(shape: tuple[int, ...], said: str, tmp_path: Path) -> None:
+    for name, save in (("a.npy", np.save), ("a.npz", np.savez)):
+        save(tmp_path / name, np.zeros(shape))
+        with pytest.raises(ReadError, match=said):
+            sharptip.read(tmp_path / name, size="unknown")
+
+
+@pytest.mark.parametrize("shape", [(7, 5, 4), (3, 32, 32), (12, 12, 40), (9, 9, 2, 16, 5), (8, 8, 6, 2)])
+def test_arrays_in_our_order_are_read(shape: tuple[int, ...], tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros(shape))
+    found = scans(tmp_path / "a.npy")
+    assert (len(found), *found[0]["intensity"].shape) == (shape if len(shape) == 3 else (1, *shape))
+
+
+def test_narrow_images_are_read_where_frames_are_asked_for(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(32, 32, 3))
+    np.save(tmp_path / "a.npy", values)
+    np.testing.assert_array_equal(sharptip.read(tmp_path / "a.npy", size="unknown", frame=7)["intensity"], values[7])
+
+
 def test_npz_is_a_stack_with_its_table_as_facts(tmp_path: Path) -> None:
     made.npz(tmp_path / "a.npz")
     found = scans(tmp_path / "a.npz")
@@ -281,3 +311,13 @@ def test_npz_is_a_stack_with_its_table_as_facts(tmp_path: Path) -> None:
     np.testing.assert_array_equal(one["intensity"], made.stack()[4])
     with pytest.raises(ReadError, match="no frame 5"):
         sharptip.read(tmp_path / "a.npz", size="unknown", frame=5)
+
+
+def test_an_ibw_whose_end_was_cut_off_says_so(tmp_path: Path) -> None:
+    made.ibw(tmp_path / "a.ibw")
+    plain = (tmp_path / "a.ibw").read_bytes()
+    whole = plain + bytes(range(200)) * 3 + b"IsImage:1;IsARDF:0; 0316 MFP3D"
+    for data, cut in ((plain, False), (whole, False), (whole[:-1], True), (whole[: len(plain) + 9], True)):
+        (tmp_path / "a.ibw").write_bytes(data)
+        (grid,) = sharptip.io.grids(tmp_path / "a.ibw")[1]
+        assert ("the file was cut off" in grid.attrs.get("incomplete", "")) is cut

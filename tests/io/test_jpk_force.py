@@ -141,6 +141,16 @@ def test_no_reader_lists_the_members_of_a_map_to_know_what_it_is(
     assert sharptip.io.describe(path)["format"] == "jpk_force"
 
 
+def test_a_large_map_is_not_read_just_to_be_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.jpk-force-map"
+    made.force_map(path, image=False)
+    described = sharptip.io.describe(path)["scans"][0]["variables"]
+    assert all(v["min"] is not None for v in described if v["name"] == "force")
+    monkeypatch.setattr(sharptip.io, "RANGED_PARTS", 4)
+    (force,) = [v for v in sharptip.io.describe(path)["scans"][0]["variables"] if v["name"] == "force"]
+    assert force == {"name": "force", "units": "N", "min": None, "max": None, "missing": None}
+
+
 def test_curves_travel_to_another_process_as_their_path(tmp_path: Path) -> None:
     path = tmp_path / "a.jpk-force-map"
     made.force_map(path, image=False)

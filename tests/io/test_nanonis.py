@@ -154,7 +154,7 @@ def test_what_nobody_has_a_unit_for_keeps_the_vendor_s(tmp_path: Path) -> None:
     made.spectrum(tmp_path / "a.dat")
     whole = (tmp_path / "a.dat").read_bytes()
     (tmp_path / "a.dat").write_bytes(whole.replace(b"LI Demod 1 X (A)", b"Current PSD (A/grit(Hz))"))
-    noise = sharptip.read(tmp_path / "a.dat")["current_2"]
+    noise = sharptip.read(tmp_path / "a.dat")["spectral_density"]
     assert (noise.attrs["units"], noise.attrs["vendor_units"]) == ("arb", "A/grit(Hz)")
 
 
@@ -236,3 +236,31 @@ def test_the_real_kelvin_parabola_opens_downwards_both_ways() -> None:
         tops.append(-b / 2 / a)
     assert max(bends) < 0
     assert tops[0] == pytest.approx(tops[1], abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "columns", "dims", "units"),
+    [
+        ("Spectrum", "Frequency (Hz)\tCurrent PSD (A/sqrt(Hz))", ("site", "frequency"), {"spectral_density": "A/√Hz"}),
+        ("Oscilloscope", "Time (s)\tCurrent (A)", ("site", "time"), {"current": "A"}),
+        ("myLongTerm", "Time (s)\tCounter 1 (cps)", ("site", "time"), {"counter_1": "arb"}),
+        (
+            "bias spectroscopy",
+            "Bias calc (V)\tInput 3 (A)\tInput 3 [bwd] (A)\tInput 3 (A) [filt]\tInput 3 (A) [bwd] [filt]",
+            ("direction", "site", "bias"),
+            {"input_3": "A", "input_3_filt": "A"},
+        ),
+    ],
+)  # fmt: skip
+def test_tables_of_other_modules(
+    experiment: str, columns: str, dims: tuple[str, ...], units: dict[str, str], tmp_path: Path
+) -> None:
+    """What the spectrum analyser, the oscilloscope and long recordings write; a first line that was written twice."""
+    rows = "".join("\t".join(f"{k}.{c}E-3" for c in range(columns.count("\t") + 1)) + "\r\n" for k in range(3))
+    first = f"Experiment\t{experiment}\t\r\n"
+    (tmp_path / "a.dat").write_text(
+        f"{first * 2}Date\t04.05.2016 14:14:43\t\r\n\r\n[DATA]\r\n{columns}\r\n{rows}", newline=""
+    )
+    scan = sharptip.read(tmp_path / "a.dat")
+    assert {name: v.attrs["units"] for name, v in scan.data_vars.items()} == units
+    assert all(v.dims == dims for v in scan.data_vars.values())

@@ -175,12 +175,71 @@ def test_scans_of_several_sizes_share_one_gwy_container(tmp_path: Path) -> None:
     np.testing.assert_array_equal(back[0]["mask"], tree["a"]["mask"])
 
 
-def test_a_film_becomes_one_channel_per_frame(tmp_path: Path) -> None:
-    scan = scan_of(made.surface(), 1e-9).expand_dims(time=[0.0, 0.5]).copy()
-    scan["time"].attrs["units"] = "s"
+def film(n: int = 3) -> xr.Dataset:
+    """A film with two channels, one of them both ways, of which pixels are lost."""
+    frames = np.stack([made.surface(0) * (i + 1) for i in range(n)])
+    frames[1, 2:4, 1] = np.nan
+    scan = scan_of(made.surface(), 1e-9, name="f").drop_vars("height")
+    scan = scan.assign_coords(time=("time", np.arange(n) * 0.5 + 0.25, {"units": "s"}))
+    scan = scan.assign_coords(direction=("direction", ["forward", "backward"], {"units": "1"}))
+    scan["height"] = (("time", "y", "x"), frames, {"units": "m", "vendor_name": "Z", "gain": 2.5})
+    both = np.stack([frames, -frames]) * 1e3
+    scan["current"] = (("direction", "time", "y", "x"), both, {"units": "A", "vendor_name": "I"})
+    scan.attrs |= {"setpoint": 0.7}
+    return scan
+
+
+def test_a_film_comes_back_from_gwy_with_its_times_directions_and_lost_pixels(tmp_path: Path) -> None:
+    scan = film()
+    sharptip.write(scan, tmp_path / "a.gwy")
+    back = sharptip.read(tmp_path / "a.gwy")
+    assert list(back.data_vars) == ["height", "current"]
+    for name in scan.variables:
+        assert back[name].dims == scan[name].dims
+        np.testing.assert_array_equal(back[name], scan[name])
+        assert dict(back[name].attrs) == dict(scan[name].attrs)
+    assert back.attrs["setpoint"] == 0.7
+
+
+def test_gwyddion_sees_frames_with_their_times_and_masks_where_pixels_are_lost(tmp_path: Path) -> None:
+    scan = film()
     sharptip.write(scan, tmp_path / "a.gwy")
     container = pytest.importorskip("gwyfile").load(str(tmp_path / "a.gwy"))
-    assert [container[f"/{i}/data/title"] for i in (0, 1)] == ["height [time 0.0 s]", "height [time 0.5 s]"]
+    titles = [container[f"/{i}/data/title"] for i in range(9)]
+    assert titles[:2] == ["height [frame 0, 0.25 s]", "height [frame 1, 0.75 s]"]
+    assert titles[8] == "current [backward] [frame 2, 1.25 s]"
+    gone = np.isnan(scan["height"].values[1])
+    assert np.isfinite(container["/1/data"].data).all()
+    np.testing.assert_array_equal(container["/1/mask"].data, gone)
+    assert "/0/mask" not in container
+
+
+def test_axes_of_a_map_come_back_from_gwy_in_their_order(tmp_path: Path) -> None:
+    scan = scan_of(made.surface(), 1e-9)
+    values = np.random.default_rng(0).normal(size=(*made.surface().shape, 2, 3))
+    axes = {"bias": np.array([-1.5, 0.1]), "frequency": np.array([1e3, 2e3, 5e3])}
+    scan = scan.assign_coords({k: (k, v, {"units": u}) for (k, v), u in zip(axes.items(), ("V", "Hz"), strict=True)})
+    scan["current"] = (("y", "x", "bias", "frequency"), values, {"units": "A"})
+    sharptip.write([scan, scan], tmp_path / "a.gwy")
+    for back in sharptip.io.scans(tmp_path / "a.gwy"):
+        assert back["current"].dims == ("y", "x", "bias", "frequency")
+        np.testing.assert_array_equal(back["current"], values)
+        np.testing.assert_array_equal(back["bias"], axes["bias"])
+        assert back["frequency"].attrs["units"] == "Hz"
+
+
+def test_frames_that_were_deleted_or_copied_in_gwyddion_leave_the_rest_a_film(tmp_path: Path) -> None:
+    gwyfile = pytest.importorskip("gwyfile")
+    sharptip.write(film()[["height"]], tmp_path / "a.gwy")
+    container = gwyfile.load(str(tmp_path / "a.gwy"))
+    for part in ("data", "data/title", "meta"):
+        container[f"/7/{part}"] = container[f"/2/{part}"]
+        del container[f"/0/{part}"]
+    gwyfile.objects.GwyContainer.tofile(container, str(tmp_path / "b.gwy"))
+    back = sharptip.read(tmp_path / "b.gwy")
+    np.testing.assert_array_equal(back["time"], [0.75, 1.25])
+    np.testing.assert_array_equal(back["height"], film()["height"].isel(time=[1, 2]))
+    np.testing.assert_array_equal(back["height_2"], film()["height"].isel(time=2))
 
 
 def broken_scans() -> list[tuple[object, str, type[Exception], str]]:

@@ -14,7 +14,7 @@ import xarray as xr
 from tests.io import make_files as made
 
 import sharptip
-from sharptip.core.errors import ChannelError, ScanError, WriteError
+from sharptip.core.errors import ChannelError, ReadError, ScanError, WriteError
 from sharptip.core.grid import Axis, Channel, Grid
 from sharptip.core.scan import from_grid, scan_of
 from sharptip.io.layout import ragged
@@ -188,7 +188,7 @@ def test_what_is_no_movie_is_refused(tmp_path: Path) -> None:
         with pytest.raises(WriteError, match=said):
             sharptip.write(scan, tmp_path / "a.gif", **options)
 
-    refused("axes y, x", scan_of(made.surface(), 1e-9))
+    refused("holds a film", scan_of(made.surface(), 1e-9))
     refused("two words", film(), speed=1, fps=2)
     refused("between 0.001 and 240", film(), fps=1e4)
     refused("no finite", film().assign(height=film()["height"].copy(data=np.full((6, 12, 20), np.nan))))
@@ -232,3 +232,28 @@ def test_netcdf_gives_back_every_bit_and_others_open_it(tmp_path: Path) -> None:
     sharptip.write(tree, tmp_path / "b.nc")
     assert sharptip.read(tmp_path / "b.nc").identical(tree)
     assert set(xr.open_datatree(tmp_path / "b.nc", engine="h5netcdf").groups) == {"/", "/b", "/b/deep", "/a"}
+
+
+def test_a_large_film_in_a_tiff_stays_there_until_a_frame_is_asked_for(tmp_path, monkeypatch):
+    from sharptip.core.lazy import Lazy
+    from sharptip.io import image
+
+    sharptip.write(film(), tmp_path / "a.tif")
+    whole = sharptip.read(tmp_path / "a.tif")
+    monkeypatch.setattr(image, "_AT_ONCE", 0)
+    (grid,) = sharptip.io.grids(tmp_path / "a.tif")[1]
+    assert isinstance(grid.channels[0].data, Lazy)
+    read = []
+    pages = tifffile.TiffPage.asarray
+    monkeypatch.setattr(
+        tifffile.TiffPage, "asarray", lambda page, *a, **k: read.append(page.index) or pages(page, *a, **k)
+    )
+    late = sharptip.read(tmp_path / "a.tif")
+    assert read == []
+    np.testing.assert_array_equal(late["height"].isel(time=4), whole["height"].isel(time=4))
+    assert len(read) == 1
+    xr.testing.assert_identical(late.load(), whole)
+    cut = (tmp_path / "a.tif").read_bytes()[:-40]
+    (tmp_path / "b.tif").write_bytes(cut)
+    with pytest.raises(ReadError):
+        sharptip.read(tmp_path / "b.tif")

@@ -92,6 +92,9 @@ def test_movie(kind: str, listed: bool, tmp_path: Path) -> None:
     np.testing.assert_allclose(film["height"].isel(time=1), made.stack("film", kind)[1] * worth * 1e-9, rtol=1e-12)
     np.testing.assert_allclose(film["time"], made.TIMES if listed else [0, 2, 4], rtol=1e-12)
     assert film["time"].attrs["units"] == "s"
+    data = (tmp_path / "a.mpp").read_bytes().replace(b"Total Time: 6 s", b"Total Time: 0 s").replace(b"sec", b"")
+    (tmp_path / "b.mpp").write_bytes(data.replace(b"Frame 0", b"Frame x"))
+    assert sharptip.read(tmp_path / "b.mpp")["height"].dims == ("sample", "y", "x"), "times are not made up"
 
 
 @pytest.mark.parametrize("back", [False, True])

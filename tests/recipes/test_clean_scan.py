@@ -5,18 +5,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.ndimage import gaussian_filter
 
 import sharptip
+from sharptip.clean import flatten_fit
 from sharptip.core.errors import ChannelError, ModelError
 from sharptip.core.history import steps
 from sharptip.core.scan import check, scan_of
 from sharptip.fit import Model, check_recipe
-from sharptip.recipes.clean_scan import RECIPE, masked_levelling
+from sharptip.recipes.clean_scan import RECIPE, first_answer, masked_levelling
 from sharptip.simulate.dirty import dirty
 from sharptip.simulate.how_clean import errors
 
 WEIGHTS = Path(sharptip.__file__).parent / "weights" / "clean_scan.sharptip"
-TAKEN = {"background", "row_offsets", "row_tilts", "scar_mask", "substrate"}
+TAKEN = {"background", "row_offsets", "row_tilts", "noise", "scar_mask", "substrate"}
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,34 @@ def test_what_was_taken_off_and_what_is_left_are_the_raw_scan(model):
     off = np.abs(together(answer) - scan["height"].values)
     assert off[kept].max() <= 1e-15 * np.ptp(d.height)  # the rounding of doubles
     assert steps(answer)[-1]["step"] == "predict"
+
+
+def test_the_first_answer_is_flatten_and_its_terraces():
+    d = raw(5, (80, 96), kind="ellipsoids", coverage=0.0, steps=2, scars=0.0, noise=0.01)
+    (taken, one), (ground, other) = first_answer(d.height, {})
+    assert (one, other) == ("value", "difference")
+    image = flatten_fit(d.height).image
+    np.testing.assert_allclose(d.height - taken, image, atol=1e-12 * np.ptp(d.height))
+    assert len(np.unique(ground)) == 3
+    assert np.std(image - ground) < 0.2 * d.drawn["step_height"]
+
+
+def test_the_height_without_the_noise_is_nearer_to_the_surface(model):
+    left, filtered = [], []
+    for seed in range(6):
+        d = raw(seed, (64, 64), kind="islands", coverage=0.2, steps=0, scars=0.0, noise=0.1)
+        answer = model.predict(d.scan())
+        height, noise = answer["height"].values, answer["noise"].values
+        left.append(np.std(noise - d.noise) / np.std(d.noise))
+        filtered.append(np.std(height - gaussian_filter(height, 1.0) - d.noise) / np.std(d.noise))
+    assert np.mean(np.log(left)) < np.log(0.8)
+    assert np.mean(np.log(left)) < np.mean(np.log(filtered)) - 0.2
+
+
+def test_where_a_scar_was_mended_no_noise_is_told(model):
+    answer = model.predict(raw(7, kind="ellipsoids", coverage=0.2, noise=0.02, scars=0.2).scan())
+    assert not answer["noise"].values[answer["scar_mask"].values == 1].any()
+    assert answer["noise"].values.any()
 
 
 def test_it_is_better_than_masked_levelling(model):

@@ -97,6 +97,12 @@ def test_frames_that_show_nothing_are_not_learned_from():
         frames_of([film(frames[1:2])], RECIPE, {"examples": 9, "around": 1})
 
 
+def test_large_frames_are_fewer(monkeypatch):
+    monkeypatch.setattr("sharptip.fit.unlabelled.PIXELS", 3 * 64 * 64)
+    frames = frames_of([film([noisy(surface(i), i) for i in range(7)])], RECIPE, {"examples": 9, "around": 1})
+    assert len(frames) == 3
+
+
 def test_another_look_is_brought_onto_the_frame_or_left_out():
     z = noisy(surface(0), 1)
     found = onto(z, np.roll(noisy(surface(0), 2), (3, -5), axis=(0, 1)))
@@ -138,6 +144,8 @@ def test_an_interrupted_training_goes_on(tmp_path):
     seen = []
     again = Model(RECIPE, **SMALL).fit(frames, on_epoch=lambda h: seen.append(len(h.loss)), state=tmp_path / "state")
     assert seen == [4, 5, 6]
+    with pytest.raises(ModelError, match="about was 12 tiles"):
+        Model(RECIPE, **SMALL).fit(frames[:2], state=tmp_path / "state")
     for one, other in zip(whole.learner.parameters(), again.learner.parameters(), strict=True):
         assert torch.equal(one, other)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import sys
 import warnings
 from collections import Counter
@@ -18,7 +19,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from .. import __version__
-from ..core.errors import ScaleError, ScanError, SharptipError, StudyError, WriteError
+from ..core.errors import ChannelError, ScaleError, ScanError, SharptipError, StudyError, WriteError
 from .progress import Pace
 
 # Threads that spin long while they wait make training several times slower as soon as another program wants a core; a
@@ -69,11 +70,18 @@ def _complain(error: SharptipError) -> None:
     hint = ""
     if isinstance(error, ScaleError):
         hint = ". Here: --size 2e-6 (metres), or --size unknown"
-    elif "choose it with " in str(error) and "convert" in sys.argv[1:2]:
-        hint = ". Here: --channel, --direction or --frame"
     elif "size=(" in str(error):
         hint = ". Here: --size 2e-6 (metres)"
-    typer.echo(f"sharptip: {error}{hint}", err=True)
+    typer.echo(f"sharptip: {_for_commands(str(error))}{hint}", err=True)
+
+
+def _for_commands(said: str) -> str:
+    """A message with the options of the command line in place of Python's arguments.
+
+    >>> _for_commands(".gsf holds one channel; choose it with channel=: height, phase")
+    '.gsf holds one channel; choose it with --channel: height, phase'
+    """
+    return re.sub(r"\b(channel|direction|frame|speed|fps)=(?=[:,; ]|$)", r"--\1", said)
 
 
 def _version(asked: bool) -> None:
@@ -92,12 +100,52 @@ def _root(
 
 
 @app.command()
-def info(file: File, as_json: Json = False, size: SizeOption = None) -> None:
-    """What is in a file: format, channels with units and ranges, pixel size, size."""
+def info(
+    file: Annotated[Path, typer.Argument(help="A file as the instrument wrote it, or a folder of them.")],
+    as_json: Json = False,
+    size: SizeOption = None,
+) -> None:
+    """What is in a file: format, channels with units and ranges, pixel size, size. Of a folder: a line for each file.
+
+    What is cut off, could not be read or shows nothing is said; files of a folder that are broken are named in the end.
+    """
     from .. import io
 
+    if file.is_dir() and not (file / "zarr.json").is_file():
+        _info_of_folder(file, as_json)
+        return
     found = io.describe(file, size="unknown" if size is None else _size(size))
     typer.echo(json.dumps(found, ensure_ascii=False) if as_json else _told(file, found))
+
+
+def _info_of_folder(folder: Path, as_json: bool) -> None:
+    from .. import io
+    from ..batch.sources import find
+
+    sources = find([folder])
+    broken = [(str(path), why) for path, why in sources.closed]
+    if not as_json:
+        typer.echo(f"{'file':<40} {'format':<16} {'scans':>5}  {'axes':<34} {'size':<20} channels")
+    for path in sources.files:
+        try:
+            found = io.describe(path, ranges=False)
+        except SharptipError as error:
+            broken.append((sources.name(path), _without_name(error, path)))
+            continue
+        if as_json:
+            typer.echo(json.dumps({"file": str(path), **found}, ensure_ascii=False))
+        else:
+            typer.echo(_line_told(sources.name(path), found))
+    for name, why in broken:
+        if as_json:
+            typer.echo(json.dumps({"file": str(folder / name), "error": why}, ensure_ascii=False))
+        else:
+            typer.echo(f"! {name}: {why}")
+    n = len(sources.files) + len(sources.closed)
+    if not as_json:
+        typer.echo(f"{n - len(broken)} of {n} files can be read")
+    if broken:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -117,6 +165,9 @@ def convert(
     unit: Annotated[str | None, typer.Option(help="The unit of those numbers.")] = None,
     direction: Annotated[str | None, typer.Option(help="The direction that is written: forward or backward.")] = None,
     frame: Annotated[int | None, typer.Option(help="The frame of a film that is written, from 0.")] = None,
+    skip_junk: Annotated[
+        bool, typer.Option("--skip-junk", help="Of a film, without the frames that clean has marked as junk.")
+    ] = False,
     speed: Annotated[float | None, typer.Option(help="Of a movie, in times the real speed.")] = None,
     fps: Annotated[float | None, typer.Option(help="Of a movie, frames per second; 10 without --speed.")] = None,
     scan_name: Annotated[
@@ -130,12 +181,18 @@ def convert(
     def one(file: Path, target: Path, tell: Callable[[str, int, int], None] | None = None) -> None:
         if target.exists() and target.resolve() == file.resolve():
             raise WriteError(f"{target}: is the raw scan itself, which stays as it is; choose another name")
+        io.writable(target)
+        scan: Any = io.read(file, size=_size(size), channel=channel, unit=unit)
+        which: dict[str, Any] = {"channel": channel, "direction": direction, "frame": frame, "skip_junk": skip_junk}
+        try:
+            if scan_name is not None:
+                scan = io.one_scan(io.scans(file, size=_size(size), channel=channel, unit=unit), scan_name)
+            io.check_fits(scan, target, **which)
+        except (ChannelError, ScanError, WriteError) as error:
+            raise type(error)(str(error) if str(file) in str(error) else f"{file}: {error}") from None
         if target.exists() and not overwrite:
             raise WriteError(f"{target}: is there already; --overwrite replaces it")
-        scan: Any = io.read(file, size=_size(size), channel=channel, unit=unit)
-        if scan_name is not None:
-            scan = _one_scan(io.scans(file, size=_size(size), channel=channel, unit=unit), scan_name, file)
-        io.write(scan, target, channel=channel, direction=direction, frame=frame, speed=speed, fps=fps, tell=tell)
+        io.write(scan, target, **which, speed=speed, fps=fps, tell=tell)
 
     if to is None:
         if len(files) > 1 or (out.is_dir() and out.suffix != ".zarr"):
@@ -155,22 +212,12 @@ def convert(
                 one(file, target)
             except SharptipError as error:
                 broken += 1
-                pace.say(f"left out: {error}" if str(file) in str(error) else f"left out: {file}: {error}")
+                said = _for_commands(str(error))
+                pace.say(f"left out: {said}" if str(file) in said else f"left out: {file}: {said}")
             pace.to(done, len(files))
     typer.echo(f"{len(files) - broken} of {len(files)} files converted into {out}")
     if broken:
         raise typer.Exit(1)
-
-
-def _one_scan(scans: list[Any], wanted: str, file: Path) -> Any:
-    """The scan of that name, or number."""
-    names = [str(s.attrs.get("name", "")) for s in scans]
-    if wanted in names:
-        return scans[names.index(wanted)]
-    if wanted.isdigit() and int(wanted) < len(scans):
-        return scans[int(wanted)]
-    listed = ", ".join(f"{i} {name!r}" for i, name in enumerate(names))
-    raise WriteError(f"{file}: has no scan {wanted!r}; it has {listed}")
 
 
 def _beside(files: list[Path], out: Path, suffix: str) -> list[tuple[Path, Path]]:
@@ -192,17 +239,39 @@ def clean(
         Path, typer.Option("--out", "-o", help="A folder for the cleaned scans; for one file also its name.")
     ],
     steps: Annotated[
-        str | None, typer.Option(help="Steps in order, or the name of a chain; auto, if left out.")
+        str | None,
+        typer.Option(
+            help="Steps and chains in order, with options where they are to differ: "
+            "spikes,rows:method=matching,polynomial:degree=3; auto, if left out."
+        ),
     ] = None,
-    channel: Annotated[str, typer.Option("--channel", help="What is cleaned; 'all': every image channel.")] = "height",
+    channel: Annotated[
+        str,
+        typer.Option(
+            "--channel",
+            help="What is cleaned; several with commas, of which each file has one: height,height_sensor; 'all': every "
+            "image.",
+        ),
+    ] = "height",
+    direction: Annotated[
+        str | None, typer.Option(help="Of scans recorded both ways the one that is cleaned: forward or backward.")
+    ] = None,
+    scan: Annotated[
+        str | None, typer.Option(help="Of files that hold several: the name of one, or its number from 0.")
+    ] = None,
     size: SizeOption = None,
     unit: Annotated[str | None, typer.Option(help="The unit of the numbers of arrays and pictures.")] = None,
-    suffix: Annotated[str, typer.Option(help="Of the files written into a folder: .zarr, .nc, .gwy …")] = ".zarr",
+    suffix: Annotated[
+        str | None, typer.Option(help="Of the files written into a folder: .zarr, if left out, or .nc, .gwy …")
+    ] = None,
     learned: Annotated[bool, typer.Option("--learned", help="A trained model in place of the steps.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Also replace what this did not write.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core, if left out.")] = None,
     cluster: Annotated[
         str | None, typer.Option(help="tcp://HOST:8786 of a dask scheduler whose workers do it instead.")
+    ] = None,
+    limit: Annotated[
+        float | None, typer.Option(min=0.001, help="Minutes for one file, after which it is given up and listed.")
     ] = None,
     pictures: Annotated[int, typer.Option(min=0, help="Scans that the summary shows before and after.")] = 24,
 ) -> None:
@@ -218,18 +287,24 @@ def clean(
         raise typer.BadParameter("--learned replaces the steps; leave one of the two out", param_hint="--learned")
     if workers and cluster:
         raise typer.BadParameter("the cluster has its own workers; leave one of the two out", param_hint="--workers")
-    suffix = f".{suffix.lstrip(chr(46)).lower()}"
-    if suffix not in io.WRITTEN:
+    if limit and cluster:
+        raise typer.BadParameter("a cluster cannot end a worker; leave one of the two out", param_hint="--limit")
+    ending = f".{(suffix or 'zarr').lstrip('.').lower()}"
+    if ending not in io.WRITTEN:
         known = " or ".join(io.WRITTEN)
-        raise typer.BadParameter(f"{suffix!r} is not written; use {known}", param_hint="--suffix")
+        raise typer.BadParameter(f"{ending!r} is not written; use {known}", param_hint="--suffix")
     try:
         chosen = LEARNED if learned else "auto" if steps is None else steps
         names_of(chosen)
     except ScanError as error:
         raise typer.BadParameter(str(error), param_hint="--steps") from None
-    order = Order(chosen, channel, _size(size), unit)
+    order = Order(chosen, channel, _size(size), unit, direction, scan)
     single = len(sources) == 1 and (not sources[0].is_dir() or (sources[0] / "zarr.json").is_file())
     if single and out.suffix and (out.suffix in io.WRITTEN or not out.is_dir()):
+        if limit:
+            raise typer.BadParameter("it is for several files, which go into a folder", param_hint="--limit")
+        if suffix is not None and ending != out.suffix.lower():
+            raise typer.BadParameter(f"{out} says what is written there; leave --suffix out", param_hint="--suffix")
         told = clean_one(sources[0], out, order, overwrite)
         typer.echo("\n".join([f"{out}", *told]))
         return
@@ -238,7 +313,8 @@ def clean(
     with Pace("cleaning") as pace:
         try:
             done = clean_many(
-                sources, out, order, suffix=suffix, overwrite=overwrite, by=By(workers, cluster), pictures=pictures,
+                sources, out, order, suffix=ending, overwrite=overwrite, by=By(workers, cluster, limit and 60 * limit),
+                pictures=pictures,
                 progress=pace.to, say=pace.say,
             )  # fmt: skip
         except KeyboardInterrupt:
@@ -251,7 +327,9 @@ def clean(
 @app.command()
 def measure(
     files: Annotated[list[Path], typer.Argument(help="Scans as the instrument wrote them.")],
-    channel: ChannelOption = "height",
+    channel: Annotated[
+        str, typer.Option("--channel", help="What is measured; several with commas, of which each file has one.")
+    ] = "height",
     level: Annotated[Literal["plane", "none"], typer.Option(help="What is taken off before measuring.")] = "plane",
     size: SizeOption = None,
     unit: Annotated[str | None, typer.Option(help="The unit of an array's or picture's numbers.")] = None,
@@ -270,16 +348,18 @@ def measure(
     from ..measure import surface_parameters
 
     tables, failed = [], 0
+    names = [name.strip() for name in channel.split(",") if name.strip()]
     for file in files:
         try:
-            about = {"channel": channel, "unit": unit} if size is not None or unit is not None else {}
+            about = {"channel": names[0], "unit": unit} if size is not None or unit is not None else {}
             for number, scan in enumerate(io.scans(file, size=_size(size), **about)):
-                try:
-                    table = surface_parameters(scan, channel=channel, level=level)
-                except ScanError as error:
-                    raise ScanError(str(error) if str(file) in str(error) else f"{label(scan)}: {error}") from None
                 name = str(scan.attrs.get("name", "")) or str(number + 1)
-                tables.append(table.assign(file=str(file), scan=name, channel=channel))
+                for one in [c for c in names if c in scan.data_vars] or names[:1]:
+                    try:
+                        table = surface_parameters(scan, channel=one, level=level)
+                    except ScanError as error:
+                        raise ScanError(str(error) if str(file) in str(error) else f"{label(scan)}: {error}") from None
+                    tables.append(table.assign(file=str(file), scan=name, channel=one))
         except SharptipError as error:
             failed += 1
             _complain(error)
@@ -467,7 +547,10 @@ def train(
     seed: Annotated[int, typer.Option(help="The same seed and scans give the same model.")] = 0,
     bare: Annotated[bool, typer.Option("--bare", help="Keep the model without its baselines: a smaller file.")] = False,
 ) -> None:
-    """Train a recipe on scans of yours, or on simulated ones, and keep the model."""
+    """Train a recipe on scans of yours, or on simulated ones, and keep the model.
+
+    A network that was interrupted goes on with the same command: each epoch is kept in OUT.state until it is done.
+    """
     from ..core import registry
     from ..fit.model import Model
     from ..fit.recipe import settled
@@ -480,9 +563,13 @@ def train(
         examples, classes = _examples(adapted, options, data, groups, size)
         options.setdefault("classes", classes)
     model = Model(chosen, **options)
+    state = out.with_name(out.name + ".state")
+    out.parent.mkdir(parents=True, exist_ok=True)
     with _Bar("training") as bar:
-        model.fit(examples, seed, lambda history: bar.to("training", len(history.loss), model.options["epochs"]))
+        told = lambda history: bar.to("training", len(history.loss), model.options["epochs"])  # noqa: E731
+        model.fit(examples, seed, told, state=state)
     model.save(out, baselines=not bare)
+    state.unlink(missing_ok=True)
     noun = chosen.noun if chosen.kind == "each" else "scans"
     typer.echo(f"{out}: learned from {model.card['n_examples']} {'real' if model.card['real'] else 'simulated'} {noun}")
 
@@ -527,7 +614,9 @@ def predict(
             rows.append({"file": str(file), "scan": label(scan), **said})
             if out is not None:
                 out.mkdir(parents=True, exist_ok=True)
-                io.write(answer, out / (f"{file.stem}.zarr" if len(scans) == 1 else f"{file.stem}-{i}.zarr"))
+                place = out / (f"{file.stem}.zarr" if len(scans) == 1 else f"{file.stem}-{i}.zarr")
+                io.write(answer, place)
+                rows[-1]["written"] = str(place)
     if as_json:
         typer.echo(json.dumps({"recipe": loaded.recipe.name, "answers": rows}))
     else:
@@ -692,7 +781,19 @@ def _frames(recipe: Any, options: dict[str, Any], data: Path, size: str | None) 
     from ..fit.unlabelled import frames_of
 
     files = sorted(p for p in data.rglob("*") if p.is_file()) if data.is_dir() and data.suffix != ".zarr" else [data]
-    scans = [scan for file in files for scan in io.scans(file, size=_size(size))]
+    scans, name = [], recipe.eats[0].name
+    for file in files:
+        try:
+            found = io.scans(file, size=_size(size))
+        except SharptipError as error:
+            if len(files) == 1:
+                raise
+            typer.echo(f"sharptip: left out {error}", err=True)
+            continue
+        fitting = [scan for scan in found if name in scan.data_vars]
+        if not fitting and len(files) > 1:
+            typer.echo(f"sharptip: left out {file}: it has no channel {name!r}", err=True)
+        scans += fitting or (found if len(files) == 1 else [])
     return frames_of(scans, recipe, options)
 
 
@@ -788,7 +889,9 @@ def _answer(answer: Any) -> dict[str, Any]:
         chances = dict(zip(answer["label"].values.tolist(), answer[name].values.tolist(), strict=True))
         decided = {k: answer.attrs[k] for k in ("verdict", "stop_line", "change_line", "unlike") if k in answer.attrs}
         return {"answer": answer.attrs["label"], **decided, **{k: round(v, 4) for k, v in chances.items()}}
-    return {"answer": ", ".join(f"{k} ({v.attrs['units']})" for k, v in answer.data_vars.items())}
+    doubts = [text for text in json.loads(answer.attrs.get("doubts", "[]")) if text]
+    told = {"doubtful frames": len(doubts), "the first": doubts[0]} if doubts else {}
+    return {"answer": ", ".join(f"{k} ({v.attrs['units']})" for k, v in answer.data_vars.items()), **told}
 
 
 def _measured(table: Any) -> dict[str, Any]:
@@ -815,7 +918,7 @@ def _table_told(table: Any) -> str:
 
 def _told(file: Path, found: dict[str, Any]) -> str:
     """`info` for people."""
-    from ..core.units import say, shown
+    from ..core.units import say
 
     lines = [f"{file}: {found['format']}, {len(found['scans'])} scan{'s' * (len(found['scans']) != 1)}"]
     for scan in found["scans"]:
@@ -825,13 +928,84 @@ def _told(file: Path, found: dict[str, Any]) -> str:
             size = f"{say(scan['size_m'][0], 'm', 4)} × {say(scan['size_m'][1], 'm', 4)}, pixels of "
             size += f"{say(scan['pixel_size_m'][0], 'm', 4)} × {say(scan['pixel_size_m'][1], 'm', 4)}"
         lines.append(f"  {scan['name'] or 'scan'}: {shape}; {size}")
+        lines += [f"    ! {said}" for said in _warned(scan)]
         for v in scan["variables"]:
             if v["min"] is None:
-                lines.append(f"    {v['name']:<20} no finite value")
+                said = "no finite value" if v["missing"] else f"in {v['units']}, too large to be looked through"
+                lines.append(f"    {v['name']:<20} {said}")
                 continue
-            factor, unit = shown(max(abs(v["min"]), abs(v["max"])), v["units"])
-            lines.append(f"    {v['name']:<20} {v['min'] * factor:.4g} to {v['max'] * factor:.4g} {unit}".rstrip())
+            told = f"    {v['name']:<20} {_range_told(v['min'], v['max'], v['units'])}"
+            told += _doubt(v["name"], v["units"])
+            lines.append(told + (f"; {v['missing']:.1%} missing" if v["missing"] and "y" in scan["dims"] else ""))
     return "\n".join(lines)
+
+
+def _doubt(name: str, unit: str) -> str:
+    """What to say of a channel whose name and unit contradict each other. Volts and amperes are signals of anything.
+
+    >>> _doubt("phase_signal", "m"), _doubt("height_signal", "V")
+    ('; a doubt: the file says m, and phase is in rad or V', '')
+    """
+    from ..core.names import UNITS
+
+    base = re.sub(r"_signal(_\d+)?$", "", name)
+    if base == name or base not in UNITS or unit in ("V", "A", "arb", "1", *UNITS[base]):
+        return ""
+    return f"; a doubt: the file says {unit}, and {base} is in {' or '.join(UNITS[base])}"
+
+
+def _range_told(low: float, high: float, si: str) -> str:
+    """A range in a unit of its size, with the digits that tell its ends apart.
+
+    >>> _range_told(1.0, 1.0 + 3e-9, "m"), _range_told(20000.0, 20000.0, "1"), _range_told(-0.0, 0.0, "m")
+    ('1 m + 0 to 3 nm', '20000', '0 m')
+    """
+    from ..core.units import shown
+
+    low, high = low + 0.0, high + 0.0  # no −0
+    span, most = high - low, max(abs(low), abs(high))
+    if si != "1" and 0 < span < 1e-3 * most:
+        (much, its), (small, unit) = shown(most, si), shown(span, si)
+        return f"{_digits(low * much)} {its} + 0 to {_digits(span * small)} {unit}"
+    factor, unit = shown(most, si)
+    ends = dict.fromkeys(_digits(value * factor) for value in (low, high))
+    return f"{' to '.join(ends)} {unit}".rstrip()
+
+
+def _digits(value: float) -> str:
+    """Four digits, whole numbers whole."""
+    return f"{value:.0f}" if 1e3 <= abs(value) < 1e9 and value == round(value) else f"{value:.4g}"
+
+
+def _without_name(error: SharptipError, path: Path) -> str:
+    """An error without the file's name, which stands beside it, and without the list of what could have been."""
+    return re.sub(rf"^{re.escape(str(path))}( \(\w+\))?: ", "", str(error)).partition(". Known: ")[0]
+
+
+def _line_told(name: str, found: dict[str, Any]) -> str:
+    """`info` of one file among many: its first scan, and what is not as it should be."""
+    from ..core.units import say
+
+    scan = found["scans"][0]
+    shape = " × ".join(f"{n} {d}" for d, n in zip(scan["dims"], scan["shape"], strict=True))
+    size = " × ".join(say(length, "m", 3) for length in scan["size_m"]) if scan["size_m"] else ""
+    channels = ", ".join(dict.fromkeys(v["name"] for s in found["scans"] for v in s["variables"]))
+    line = f"{name:<40} {found['format']:<16} {len(found['scans']):>5}  {shape:<34} {size:<20} {channels}"
+    return "\n".join([line, *(f"  ! {said}" for s in found["scans"] for said in _warned(s))])
+
+
+def _warned(scan: dict[str, Any]) -> list[str]:
+    """What is not as it should be: cut off, not read, junk."""
+    from ..core.grid import INCOMPLETE
+    from ..core.marks import Mark, told
+
+    attrs = scan["attrs"]
+    said = [str(attrs[INCOMPLETE])] if INCOMPLETE in attrs else []
+    said += [f"not read: {attrs[name]}" for name in ("unread", "unread_frames", "left_out") if attrs.get(name)]
+    if "points_recorded" in attrs:
+        said.append(f"stopped after {attrs['points_recorded']} of {attrs['points_planned']} points")
+    marks = told({m["frame"]: Mark(m["kind"], m["reason"]) for m in scan["marks"]})
+    return [*said, *([marks] if marks else [])]
 
 
 def _summary(values: dict[str, Any], out: Path) -> str:

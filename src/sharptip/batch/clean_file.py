@@ -9,31 +9,36 @@ import shutil
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from .. import io
-from ..clean import STEPS, fitting, named
+from ..clean import fitting, name_of, named, step_of
 from ..core.errors import ChannelError, ScaleError, ScanError, SharptipError, WriteError
 from ..core.history import steps as history
+from ..core.marks import marks, told
+from ..core.scan import label
 from ..io.layout import Size
+from . import changes, streamed
 from .journal import Record
 from .sources import fingerprint
+from .streamed import Row
 
 if TYPE_CHECKING:  # torch is for those who ask for a model
     from ..fit.model import Model
 
+SPREADS = {"m": (1e-15, 1e-3), "": (1e-30, 1e15)}  # rms of a channel in metres, or in any other unit, that may be
 ALL = "all"  # instead of a channel's name: every image channel
 LEARNED = "learned"  # instead of steps: a model
-MENDS = frozenset({"scars", "spikes"})  # steps that change some spots, which are counted, and leave the rest
-WHOLE = frozenset({"junk", "drift"})  # steps about all channels of a film, taken once, with the first of them
 KEEPS_ALL = (".zarr", ".nc", ".gwy")  # formats for every channel; into others goes the one that was cleaned
+FEWEST = 2  # lines, and columns, of an image: levelling takes all there is off a single line
 _MARKS = ("mask", "disagree")  # images that say where something is
 _ACROSS = {"y", "x", "direction", "time", "z"}  # axes of images; with another one a channel is made of spectra
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # no other file can be written either
@@ -45,13 +50,26 @@ Step = Callable[..., xr.Dataset]
 class Order:
     """What is done to every file.
 
-    `steps` is a chain's name, or names with commas between; `size` and `unit` are for files that say none themselves.
+    `steps` is a chain's name, or names and chains with commas between, with options where they are to differ
+    (`rows:method=matching`). `channel` is one name, or several with commas between of which each scan is cleaned in
+    those that it has. `size` and `unit` are for files that say none themselves. `direction` and `scan` (a name, or a
+    number from 0) take that part of a file alone.
     """
 
     steps: str = "auto"
     channel: str = "height"
     size: Size = None
     unit: str | None = None
+    direction: str | None = None
+    scan: str | None = None
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name.strip() for name in self.channel.split(",") if name.strip()))
+
+    def told(self) -> Record:
+        """As the journal keeps it; what was not asked for is not there, so that older journals stay true."""
+        return {k: v for k, v in asdict(self).items() if v is not None or k not in ("direction", "scan")}
 
 
 @dataclass(frozen=True)
@@ -80,31 +98,51 @@ def clean_one(file: Path, out: Path, order: Order, overwrite: bool = False) -> l
     """A single file to a place of its own; what there is to say of it. Raises the errors of what it does."""
     if out.resolve() == file.resolve():
         raise WriteError(f"{out}: is the raw scan itself, which stays as it is; choose another --out")
-    if out.exists() and not overwrite:
-        raise WriteError(f"{out}: is there already; --overwrite replaces it")
-    cleaned, _ = cleaned_scans(file, order)
-    _write(cleaned, out, order)
-    return [said for scan in cleaned if (said := _frames_told(scan))]
+    io.writable(out)
+    try:
+        _check_asked(read(file, order), order, out)
+        if out.exists() and not overwrite:
+            raise WriteError(f"{out}: is there already; --overwrite replaces it")
+        with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
+            cleaned, _ = cleaned_scans(file, order, Path(folder), out)
+            _write(cleaned, out, order)
+    except (ChannelError, ScanError, WriteError) as error:
+        named = str(file) in str(error) or str(out) in str(error)
+        raise type(error)(_for_commands(str(error) if named else f"{file}: {error}")) from error
+    return [said for scan in cleaned if (said := told(marks(scan)))]
 
 
-def _frames_told(scan: xr.Dataset) -> str:
-    """Which frames of a film are junk or doubtful."""
-    told = []
-    for mark in ("junk", "doubtful"):
-        if mark in scan.data_vars and scan[mark].values.any():
-            told.append(f"{mark}: frames {', '.join(map(str, np.flatnonzero(scan[mark].values)))}")
-    return "; ".join(told)
+def _check_asked(scans: list[xr.Dataset], order: Order, target: Path) -> list[list[str]]:
+    """The channels of each scan that are to be cleaned. Raises ChannelError where there is none, WriteError where the
+    format of `target` cannot hold them, before anything is done."""
+    chosen = [_channels(scan, order.channels) for scan in scans]
+    if not any(chosen):
+        raise ChannelError(_missing(scans, order.channels))
+    io.check_fits(scans, target, channel=_written_alone(chosen, order, target))
+    return chosen
+
+
+def _written_alone(chosen: list[list[str]], order: Order, target: Path) -> str | None:
+    """The one channel that goes into a format for one image; None where all of them go, or the format says no."""
+    names = list(dict.fromkeys(name for channels in chosen for name in channels))
+    return names[0] if target.suffix not in KEEPS_ALL and ALL not in order.channels and len(names) == 1 else None
+
+
+def _for_commands(said: str) -> str:
+    """A message with the options of the command line in place of Python's arguments."""
+    said = re.sub(r" choose frame=, from 0 to \d+, or", "", said)  # clean takes whole films
+    return re.sub(r"\b(channel|direction|scan)=", r"--\1", said)
 
 
 def steps_for(scan: xr.Dataset, steps: str) -> list[tuple[str, Step]]:
     """The steps that a scan goes through, with their names. Raises ScanError."""
     if steps == LEARNED:
         return [(LEARNED, learned_step())]
-    return [(name, STEPS[name]) for name in fitting(scan, steps)]
+    return [(name_of(text), step_of(text)) for text in fitting(scan, steps)]
 
 
 def names_of(steps: str) -> tuple[str, ...]:
-    """The names of the steps that every scan goes through. Errors as in `steps_for`."""
+    """The steps that every scan goes through, each with its options. Errors as in `steps_for`."""
     if steps == LEARNED:
         learned_step()
         return (LEARNED,)
@@ -121,61 +159,100 @@ def clean_file(order: Order, job: Job) -> Record:
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
-            cleaned, record["rows"] = cleaned_scans(job.file, order)
+            cleaned, rows = cleaned_scans(job.file, order, job.draft, job.target)
             _put(cleaned, job, order)
+            record["rows"] = [row() for row in rows]
             record |= {"status": "cleaned", "bytes": (fingerprint(job.target) or (0,))[0]}
         except Exception as error:  # not one file may stop the others, whatever is wrong with it or with us
             record |= _told(error, job)
         finally:
             shutil.rmtree(job.draft, ignore_errors=True)
-    notes = [str(w.message) for w in said if issubclass(w.category, UserWarning)]
+    ours = re.compile(rf"^({re.escape(str(job.file))}|{re.escape(str(job.draft / job.target.name))}): ")
+    notes = [ours.sub("", str(w.message)) for w in said if issubclass(w.category, UserWarning)]
+    notes += filter(None, map(_unlikely, record["rows"]))
     record["notes"] = list(dict.fromkeys([*record.get("notes", []), *notes]))
     return record | {"seconds": round(time.perf_counter() - begun, 4)}
 
 
-def cleaned_scans(file: Path, order: Order) -> tuple[list[xr.Dataset], list[Record]]:
-    """Every scan of a file, cleaned where it has the channel, and a row of numbers for each channel that was.
+def _unlikely(row: Record) -> str:
+    """What to say of numbers that no instrument gives, which are cleaned all the same."""
+    spread, unit = row.get("before_rms"), row["unit"]
+    low, high = SPREADS["m" if unit == "m" else ""]
+    if spread is None:
+        return f"{row['channel']} has no number, or numbers too large to be reckoned with; is its unit right?"
+    if spread == 0 or low <= spread <= high:
+        return ""
+    return f"{row['channel']} spreads over {spread:.3g} {unit}, which no scan has; is its unit right?"
 
-    A scan without it stays as it is beside the others. Raises ChannelError where no scan has it, ReadError, ScanError.
+
+def cleaned_scans(file: Path, order: Order, folder: Path, target: Path) -> tuple[list[xr.Dataset], list[Row]]:
+    """Every scan of a file, cleaned where it has the channel, and for each channel a row of numbers.
+
+    A row is known once its scan is written, to `target`. A large film is cleaned while it is written, for which
+    `folder` may take some of it.
+
+    A scan without the channel stays as it is beside the others. Raises ChannelError where no scan has it, ReadError,
+    ScanError, WriteError where the format cannot hold what is asked for.
     """
     scans = read(file, order)
-    chosen = [_channels(scan, order.channel) for scan in scans]
-    if not any(chosen):
-        raise ChannelError(_missing(scans, order.channel))
-    out, rows = [], []
-    for scan, channels in zip(scans, chosen, strict=True):
-        if channels and not any(np.isfinite(scan.load()[c].values).any() for c in channels):
-            raise ScanError(f"has no finite pixel in {', '.join(channels)}; there is nothing to clean")
-        cleaned, told = _through(scan.load(), channels, order.steps) if channels else (scan, [])
+    chosen = _check_asked(scans, order, target)
+    out: list[xr.Dataset] = []
+    rows: list[Row] = []
+    for number, (scan, channels) in enumerate(zip(scans, chosen, strict=True)):
+        if not channels and _channels(scan, order.channels, lines=True):
+            warnings.warn(f"{label(scan)} is a single line of pixels and stays as it is", stacklevel=2)
+        cleaned, told = _cleaned(scan, channels, order.steps, folder / f"film {number}") if channels else (scan, [])
         out.append(cleaned)
         rows += told
     return out, rows
 
 
+def _cleaned(scan: xr.Dataset, channels: list[str], steps: str, folder: Path) -> tuple[xr.Dataset, list[Row]]:
+    names = () if steps == LEARNED else fitting(scan, steps)
+    large = bool(names) and streamed.wanted(scan, channels, names)
+    if not large:
+        scan = scan.load()
+    if all(streamed.nothing_in(scan, c) if large else not np.isfinite(scan[c].values).any() for c in channels):
+        raise ScanError(f"has no finite pixel in {', '.join(channels)}; there is nothing to clean")
+    return streamed.streamed(scan, channels, names, folder) if large else _through(scan, channels, steps)
+
+
 def read(file: Path, order: Order) -> list[xr.Dataset]:
+    """The scans of a file, or of them what the order asks for. Raises ReadError, ScanError."""
     told = order.size is not None or order.unit is not None
-    about = {"channel": order.channel, "unit": order.unit} if told and order.channel != ALL else {"unit": order.unit}
+    name = order.channels[0] if told and ALL not in order.channels else None
+    about = {"channel": name, "unit": order.unit}
     try:
-        return io.scans(file, **about)
+        found = io.scans(file, **about)
     except ScaleError:
         if order.size is None:
             raise
-        return io.scans(file, size=order.size, **about)
+        found = io.scans(file, size=order.size, **about)
+    found = found if order.scan is None else [io.one_scan(found, order.scan)]
+    return found if order.direction is None else [io.one_direction(scan, order.direction) for scan in found]
 
 
-def _channels(scan: xr.Dataset, wanted: str) -> list[str]:
+def _channels(scan: xr.Dataset, wanted: tuple[str, ...], lines: bool = False) -> list[str]:
+    """The image channels that are meant; with `lines` also images that are a single line."""
     names = [
         str(name) for name, v in scan.data_vars.items()
         if {"y", "x"} <= set(v.dims) <= _ACROSS and v.dtype.kind in "fiu" and name not in _MARKS
+        and (lines or min(scan.sizes["y"], scan.sizes["x"]) >= FEWEST)
     ]  # fmt: skip
-    return names if wanted == ALL else [name for name in names if name == wanted]
+    return names if ALL in wanted else [name for name in names if name in wanted]
 
 
-def _missing(scans: list[xr.Dataset], wanted: str) -> str:
+def _missing(scans: list[xr.Dataset], wanted: tuple[str, ...]) -> str:
     """Why there is nothing to clean, and what there is."""
-    images = list(dict.fromkeys(name for scan in scans for name in _channels(scan, ALL)))
+    images = list(dict.fromkeys(name for scan in scans for name in _channels(scan, (ALL,))))
     if images:
-        return f"has no image channel {wanted!r}; it has {', '.join(images)}"
+        alike = next((name for name in images if any(name.startswith(w) for w in wanted)), images[0])
+        asked = " or ".join(map(repr, wanted))
+        name = ",".join([*wanted, alike])
+        return f"has no image channel {asked}; it has {', '.join(images)}: name one, --channel {name}, or all"
+    for scan in scans:
+        if _channels(scan, wanted, lines=True):
+            return f"is a line of {max(scan.sizes['y'], scan.sizes['x'])} pixels; only images are cleaned"
     dims = {str(d) for scan in scans for v in scan.data_vars.values() for d in v.dims}
     if "curve" in dims:
         n = sum(scan.sizes.get("curve", 0) for scan in scans)
@@ -184,88 +261,27 @@ def _missing(scans: list[xr.Dataset], wanted: str) -> str:
     return f"holds {what} over {', '.join(sorted(dims)) or 'nothing'} and no image; only images are cleaned"
 
 
-def _through(raw: xr.Dataset, channels: list[str], steps: str) -> tuple[xr.Dataset, list[Record]]:
+def _through(raw: xr.Dataset, channels: list[str], steps: str) -> tuple[xr.Dataset, list[Row]]:
     """The scan after its steps, and a row of numbers for each of its channels."""
     scan, known = raw, len(history(raw))
-    changes: dict[str, Record] = {channel: {} for channel in channels}
+    changed: dict[str, Record] = {channel: {} for channel in channels}
     for name, step in steps_for(raw, steps):
-        for channel in channels[:1] if name in WHOLE else channels:
+        for channel in channels[:1] if name in changes.WHOLE else channels:
             before, scan = scan, step(scan, channel=channel)
-            changes[channel] |= _changed(name, before, scan, channel)
+            changed[channel] |= changes.changed(name, before, scan, channel)
     done = ",".join(dict.fromkeys(str(entry["step"]) for entry in history(scan)[known:]))
     rows = [
         {
-            **_about(raw, channel), "before_rms": _spread(_images(raw, channel)),
-            "after_rms": _spread(_images(scan, channel)), **changes[channel], "steps": done,
+            **changes.about(raw, channel), "before_rms": changes.spread(changes.images(raw, channel)),
+            "after_rms": changes.spread(changes.images(scan, channel)), **changed[channel], "steps": done,
         }
         for channel in channels
     ]  # fmt: skip
-    return scan, rows
-
-
-def _about(scan: xr.Dataset, channel: str) -> Record:
-    lines, columns = scan.sizes["y"], scan.sizes["x"]
-    size = {"height_m": _extent(scan, "y"), "width_m": _extent(scan, "x")}
-    return {
-        "format": str(scan.attrs.get("format", "")), "scan": str(scan.attrs.get("name", "")), "channel": channel,
-        "unit": str(scan[channel].attrs["units"]), "images": scan[channel].size // (lines * columns), "lines": lines,
-        "columns": columns, **size,
-    }  # fmt: skip
-
-
-def _extent(scan: xr.Dataset, axis: str) -> float | None:
-    if scan.attrs.get("size") == "unknown":
-        return None
-    values = scan[axis].values
-    spacing = values[1] - values[0] if len(values) > 1 else scan[axis].attrs.get("spacing", np.nan)
-    return _number(float(spacing) * len(values))
-
-
-def _changed(name: str, before: xr.Dataset, after: xr.Dataset, channel: str) -> Record:
-    """The spread of what a step took off, and how many spots it mended; of one for whole films, the junk it found."""
-    if name == "junk":
-        return {"junk_frames": int(np.nansum(after["junk"].values))}
-    if name in WHOLE or after[channel].dims != before[channel].dims or after[channel].shape != before[channel].shape:
-        return {}
-    pairs = zip(_images(before, channel), _images(after, channel), strict=True)
-    out: Record = {f"{name}_rms": _spread(np.asarray(b, float) - a for b, a in pairs)}
-    if name in MENDS:
-        pairs = zip(_images(before, channel), _images(after, channel), strict=True)
-        spots = [_spots(b, a) for b, a in pairs]
-        out |= {name: sum(n for n, _ in spots), f"{name}_pixels": sum(n for _, n in spots)}
-    return out
-
-
-def _images(scan: xr.Dataset, channel: str) -> np.ndarray:
-    """Every image of a channel: (n, y, x)."""
-    values = scan[channel].variable.transpose(..., "y", "x").values
-    return values.reshape(-1, *values.shape[-2:])
-
-
-def _spots(before: np.ndarray, after: np.ndarray) -> tuple[int, int]:
-    """(spots that differ, their pixels) of two images."""
-    from scipy.ndimage import label
-
-    differ = (before != after) & np.isfinite(after)
-    return (int(label(differ, np.ones((3, 3)))[1]) if differ.any() else 0), int(differ.sum())
-
-
-def _spread(images: Iterable[np.ndarray]) -> float | None:
-    """The rms about each image's mean, for the zero of a height is chance."""
-    n, squares = 0, 0.0
-    for image in images:
-        finite = image[np.isfinite(image)].astype(float)
-        n += finite.size
-        squares += float(finite.var()) * finite.size if finite.size else 0.0
-    return _number(float(np.sqrt(squares / n))) if n else None
-
-
-def _number(value: float) -> float | None:
-    return value if np.isfinite(value) else None
+    return scan, [row.copy for row in rows]
 
 
 def _write(scans: list[xr.Dataset], path: Path, order: Order) -> None:
-    only = None if path.suffix in KEEPS_ALL or order.channel == ALL else order.channel
+    only = _written_alone([_channels(scan, order.channels) for scan in scans], order, path)
     io.write(scans[0] if len(scans) == 1 else scans, path, channel=only)
 
 
@@ -293,7 +309,7 @@ def _told(error: Exception, job: Job) -> Record:
         return {"reason": "says no physical size; give --size 2e-6 (its width in metres), or --size unknown"}
     if isinstance(error, SharptipError):
         said = re.sub(rf"^{re.escape(str(job.file))}( \(\w+\))?:? *", "", said)
-        return {"reason": said.partition(". Known: ")[0] or type(error).__name__}
+        return {"reason": _for_commands(said).partition(". Known: ")[0] or type(error).__name__}
     if isinstance(error, OSError):
         return {"reason": f"cannot be read or written ({said})"}
     where = traceback.extract_tb(error.__traceback__)[-1]

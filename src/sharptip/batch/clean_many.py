@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from . import sources as src
 from .clean_file import Job, Order, clean_file, names_of
 from .journal import NAME, Full, Journal, Record, digest
 from .summary import PAGE, TABLE, Outcome, printable, write_page, write_table
-from .workers import Died, cores, in_processes, on_cluster
+from .workers import Died, Late, cores, in_processes, on_cluster
 
 DRAFTS = ".unfinished"  # folder in `out` for what is being written
 PICTURES = 24  # before and after, in the page
@@ -37,11 +37,12 @@ class By:
 
     workers: int | None = None  # None: as many as cores
     cluster: str | None = None  # tcp://host:8786
+    limit: float | None = None  # seconds for one file, after which its process is ended; not on a cluster
 
     def run(self, jobs: Iterator[Job], do: Callable[[Job], Record]) -> Iterator[tuple[Job, Any]]:
         if self.cluster is not None:
             return on_cluster(jobs, do, self.cluster)
-        return in_processes(jobs, do, self.workers or cores())
+        return in_processes(jobs, do, self.workers or cores(), self.limit)
 
 
 HERE = By()
@@ -88,7 +89,7 @@ class _Batch:
         self.begun, self.complaints = time.perf_counter(), 0
         self.drafts = out / DRAFTS
         steps = ",".join(names_of(order.steps))
-        options = asdict(order) | {"steps": steps, "suffix": suffix, "version": __version__}
+        options = order.told() | {"steps": steps, "suffix": suffix, "version": __version__}
         self.key = digest(options)
         self._compare(options)
         here = {str(file) for file in found.files}
@@ -107,6 +108,8 @@ class _Batch:
             else:
                 self.to_do[file] = target
         self.total = len(found.files) + len(found.closed)
+        for folder in found.results:
+            say(f"passed over {printable(found.name(folder))}: it holds the results of an earlier run, not raw scans")
         if cleaned := sum(r["status"] == "cleaned" for r in self.records.values()):
             rest = "going on with the others" if self.to_do else "nothing is left to do"
             say(f"{cleaned} of {self.total} files are cleaned already; {rest}")
@@ -159,13 +162,17 @@ class _Batch:
         more in the end, one at a time."""
         again: list[Path] = []
         for job, answer in self._work(by, list(self.to_do)):
-            if isinstance(answer, Died) or "memory" in answer:
+            if isinstance(answer, Late):
+                yield self._keep(job, _too_long(job, answer))
+            elif isinstance(answer, Died) or "memory" in answer:
                 again.append(job.file)
             else:
                 yield self._keep(job, answer)
         for job, answer in self._work(replace(by, workers=1), again):
             if isinstance(answer, Died):
                 answer = _left_out(job.file, f"the process that cleaned it died twice ({answer.why})")
+            elif isinstance(answer, Late):
+                answer = _too_long(job, answer)
             yield self._keep(job, answer)
 
     def _work(self, by: By, files: list[Path]) -> Iterator[tuple[Job, Any]]:
@@ -199,7 +206,7 @@ class _Batch:
 
     def _stopped(self, why: str) -> WriteError:
         done = sum(r["status"] == "cleaned" for r in self.records.values())
-        said = f"{self.out}: nothing more can be written ({why}); {done} of {self.total} scans are cleaned and whole. "
+        said = f"{self.out}: nothing more can be written ({why}); {done} of {self.total} files are cleaned and whole. "
         try:
             write_table(self.outcome())
         except WriteError:
@@ -209,12 +216,19 @@ class _Batch:
     def outcome(self) -> Outcome:
         """What is known by now: of the files of this run, and of those of earlier ones whose result is still there."""
         earlier = {
-            file: record for file, record in self.journal.records.items()
+            file: {**record, "earlier": True} for file, record in self.journal.records.items()
             if file not in self.records and record["status"] == "cleaned" and (self.out / record["target"]).exists()
         }  # fmt: skip
         records = [{**r, "name": self.found.name(file)} for file, r in (earlier | self.records).items()]
         seconds = time.perf_counter() - self.begun
         return Outcome(self.out, sorted(records, key=lambda r: r["name"]), self.order, len(self.to_do), seconds)
+
+
+def _too_long(job: Job, late: Late) -> Record:
+    told = f"{late.seconds / 60:.3g} minute{'s' * (late.seconds != 60)}"
+    return _left_out(job.file, f"took longer than {told}, after which it was given up (--limit)") | {
+        "seconds": late.seconds
+    }
 
 
 def _left_out(file: Path, why: str) -> Record:

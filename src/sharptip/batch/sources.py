@@ -2,47 +2,54 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import ReadError, WriteError
+from .journal import NAME
 
 STORE = "zarr.json"  # a folder that holds this is one scan and no folder of scans
+WRITTEN_HERE = (NAME, "summary.csv", "summary.html")  # beside the results of a run
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The files in order, the folder that their names are said from, and folders that could not be listed."""
+    """The files in order, the folder that their names are said from, and folders that were not looked through: those
+    that could not be listed, with the reason, and those with the results of an earlier run."""
 
     base: Path
     files: tuple[Path, ...]
     closed: tuple[tuple[Path, str], ...] = ()
+    results: tuple[Path, ...] = ()
 
     def name(self, file: Path | str) -> str:
         return os.path.relpath(file, self.base)
 
 
-def find(given: Sequence[Path], out: Path) -> Sources:
+def find(given: Sequence[Path], out: Path | None = None) -> Sources:
     """Every file that was named or lies in a folder that was named; hidden ones and what is in `out` are passed over.
 
-    Raises ReadError where there is none, WriteError where `out` is the very folder of the scans.
+    So are folders with the results of an earlier run, unless they are named themselves. Raises ReadError where there
+    is no file, WriteError where `out` is the very folder of the scans.
     """
     named = list(dict.fromkeys(_absolute(path) for path in given))
-    out = _absolute(out)
+    out = None if out is None else _absolute(out)
     alone = len(named) == 1 and _is_folder(named[0])
     base = named[0] if alone else Path(os.path.commonpath([path.parent for path in named]))
-    if out.resolve() == base.resolve():
+    if out is not None and out.resolve() == base.resolve():
         raise WriteError(f"{out}: is the folder of the raw scans, which stays as it is; choose another --out")
-    closed: list[tuple[Path, str]] = []
+    walk = _Walk(out)
     found: dict[Path, None] = {}
     for path in named:
-        found |= dict.fromkeys(_below(path, out, closed) if _is_folder(path) else [path])
-    if not found and not closed:
-        raise ReadError(f"{', '.join(map(str, given))}: holds no file; name files, or a folder of scans")
-    return Sources(base, tuple(found), tuple(closed))
+        found |= dict.fromkeys(walk.below(path) if _is_folder(path) else [path])
+    if not found and not walk.closed:
+        only = f" but results of an earlier run in {', '.join(map(str, walk.results))}" if walk.results else ""
+        raise ReadError(f"{', '.join(map(str, given))}: holds no file{only}; name files, or a folder of scans")
+    return Sources(base, tuple(found), tuple(walk.closed), tuple(walk.results))
 
 
 def _absolute(path: Path) -> Path:
@@ -53,19 +60,62 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not (path / STORE).is_file()
 
 
-def _below(folder: Path, out: Path, closed: list[tuple[Path, str]]) -> Iterable[Path]:
-    """Files and zarr stores below a folder, sorted folder by folder."""
+class _Walk:
+    """Through folders, each one once: links to folders are followed where nothing else has led there."""
 
-    def cannot(error: OSError) -> None:
-        closed.append((Path(error.filename), f"the folder cannot be listed ({error.strerror})"))
+    def __init__(self, out: Path | None) -> None:
+        self.closed: list[tuple[Path, str]] = []  # folders that cannot be listed, and why
+        self.results: list[Path] = []  # folders that a run of ours has written
+        self._seen = set() if out is None else {str(out.resolve())}
 
-    own = out.resolve()
-    for where, folders, files in os.walk(folder, onerror=cannot):
-        inner = [f for f in sorted(folders) if not f.startswith(".") and (Path(where) / f).resolve() != own]
-        stores = [f for f in inner if os.path.isfile(os.path.join(where, f, STORE))]
-        folders[:] = [f for f in inner if f not in stores]
-        for name in sorted([*stores, *(f for f in files if not f.startswith("."))]):
-            yield Path(where, name)
+    def below(self, folder: Path) -> Iterator[Path]:
+        """Files and zarr stores, sorted folder by folder; those behind links come last."""
+        links: list[Path] = []
+        if self._is_new(folder):
+            yield from self._through(folder, links)
+        while links:
+            start = links.pop(0)
+            if self._enters(start):
+                yield from self._through(start, links)
+
+    def _through(self, start: Path, links: list[Path]) -> Iterator[Path]:
+        for at, folders, files in os.walk(start, onerror=self._cannot):
+            where = Path(at)
+            shown = sorted(f for f in folders if not f.startswith("."))
+            stores = [f for f in shown if (where / f / STORE).is_file()]
+            inner = [f for f in shown if f not in stores]
+            links += [where / f for f in inner if (where / f).is_symlink()]
+            real = [f for f in inner if not (where / f).is_symlink()]
+            folders[:] = [f for f in real if self._enters(where / f)]
+            ours = WRITTEN_HERE if is_result(where) else ()
+            for name in sorted([*stores, *(f for f in files if not f.startswith(".") and f not in ours)]):
+                yield where / name
+
+    def _cannot(self, error: OSError) -> None:
+        self.closed.append((Path(error.filename), f"the folder cannot be listed ({error.strerror})"))
+
+    def _enters(self, folder: Path) -> bool:
+        if not self._is_new(folder):
+            return False
+        if is_result(folder):
+            self.results.append(folder)
+        return folder not in self.results
+
+    def _is_new(self, folder: Path) -> bool:
+        place = os.path.realpath(folder)
+        new = place not in self._seen
+        self._seen.add(place)
+        return new
+
+
+def is_result(folder: Path) -> bool:
+    """Whether a run of ours has put its results there: its journal says so in its first line."""
+    try:
+        with (folder / NAME).open("rb") as file:
+            said = json.loads(file.readline())
+    except (OSError, ValueError):
+        return False
+    return isinstance(said, dict) and "run" in said
 
 
 def targets(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io as text
 import re
+import warnings
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ import numpy as np
 
 from ..core.errors import SharptipError
 from ..core.files import write_text
+from ..core.grid import INCOMPLETE
+from ..core.marks import marks
 from ..core.units import say
 from .clean_file import Order
 from .journal import Record
@@ -33,7 +36,8 @@ _TIMED = 20  # files from which on a speed means something
 
 @dataclass(frozen=True)
 class Outcome:
-    """The records of a batch, each with the `name` of its file; `worked` files were worked on in this run."""
+    """The records of a batch, each with the `name` of its file; `worked` files were worked on in this run. Those of
+    files that this run was not asked about say that they are `earlier`."""
 
     out: Path
     records: list[Record]
@@ -50,9 +54,13 @@ class Outcome:
 
     def told(self) -> str:
         """The outcome in a line."""
-        n, left = len(self.records), len(self.left)
+        mine = [record for record in self.records if not record.get("earlier")]
+        n, left, before = len(mine), sum(r["status"] != "cleaned" for r in mine), len(self.records) - len(mine)
+        cut = sum(any(INCOMPLETE in row for row in record["rows"]) for record in mine)
+        short = f", {cut} of them cut off and read as far as they go" if cut else ""
         rest = f"; {left} left out, see {self.out / TABLE}" if left else f"; {self.out / PAGE}"
-        return f"{n - left} of {n} scans cleaned into {self.out}{rest}"
+        rest += f"; {before} of earlier runs are there too" if before else ""
+        return f"{n - left} of {n} files cleaned into {self.out}{short}{rest}"
 
 
 def printable(said: str) -> str:
@@ -110,6 +118,8 @@ def write_page(outcome: Outcome, pictures: int) -> Path:
         note = f"{outcome.worked} files in this run"
         facts.append(Fact("Speed", outcome.worked / outcome.seconds, unit="files/s", note=note))
     sections = [Section("What was done", [Text(_done(outcome)), *_numbers(outcome)])]
+    if films := list(_films(outcome)):
+        sections.append(Section("Frames that show nothing, or look odd", films))
     if outcome.left:
         sections.append(Section("What was left out, and why", _reasons(outcome)))
     if drawn := _pictures(outcome, pictures):
@@ -119,7 +129,7 @@ def write_page(outcome: Outcome, pictures: int) -> Path:
     )
     question = "Which scans were cleaned, which were not and why, and what was taken off them?"
     footer = f"Made by sharptip {__version__}. Every file and channel is a row of {TABLE}."
-    page = Page(f"{cleaned} scans cleaned", question, lede, facts, sections, footer=footer)
+    page = Page(f"{cleaned} files cleaned", question, lede, facts, sections, footer=footer)
     return write(page, outcome.out / PAGE)
 
 
@@ -127,8 +137,9 @@ def _done(outcome: Outcome) -> str:
     ways = dict.fromkeys(row["steps"] for row in _rows(outcome))
     what = " or ".join(way.replace(",", ", ") for way in ways) or outcome.order.steps
     channel = outcome.order.channel
-    which = "Every image channel" if channel == "all" else f"The channel {channel!r}"
-    return f"{which} of every scan went through the steps {what}. The raw files are untouched."
+    which = "Every image channel" if channel == "all" else f"The channel {channel.replace(',', ' or ')!r}"
+    asked = f" ({outcome.order.steps})" if ":" in outcome.order.steps else ""
+    return f"{which} of every scan went through the steps {what}{asked}. The raw files are untouched."
 
 
 def _numbers(outcome: Outcome) -> Iterator[Any]:
@@ -157,6 +168,24 @@ def _numbers(outcome: Outcome) -> Iterator[Any]:
             [["none", sum(n == 0 for n in spots)], ["1 to 9", sum(0 < n < 10 for n in spots)],
              ["10 and more", sum(n >= 10 for n in spots)]],
             "How many scars were mended.",
+        )  # fmt: skip
+
+
+def _films(outcome: Outcome) -> Iterator[Any]:
+    """The films with marked frames, and why they are marked."""
+    from ..report.page import Table
+
+    found: list[list[str | int]] = [
+        [printable(record["name"]), row["images"], row["junk_frames"], row["doubtful_frames"], row["marked_frames"]]
+        for record in outcome.records if record["status"] == "cleaned"
+        for row in record["rows"] if row.get("marked_frames")
+    ]  # fmt: skip
+    if found:
+        rest = len(found) - LISTED
+        yield Table(
+            ["film", "frames", "junk", "doubtful", "which, and why"], found[:LISTED],
+            "Frames are marked and kept; movies show the mark, and --skip-junk leaves junk out of them.",
+            note=f"{rest} more are in {TABLE}." if rest > 0 else "",
         )  # fmt: skip
 
 
@@ -226,17 +255,21 @@ def _pair(record: Record, outcome: Outcome) -> tuple[Any, ...] | None:
 
     row = record["rows"][0]
     try:
-        scans = read(Path(record["file"]), outcome.order), read(outcome.out / record["target"], outcome.order)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what there is to say of a file was said when it was cleaned
+            scans = read(Path(record["file"]), outcome.order), read(outcome.out / record["target"], outcome.order)
     except SharptipError:
         return None
-    raw, cleaned = (_first_image(s, row["channel"]) for s in scans)
+    frame = _frame_shown(scans[1], row["channel"])
+    raw, cleaned = (_image(s, row["channel"], frame) for s in scans)
     if raw is None or cleaned is None or raw.shape != cleaned.shape or not np.isfinite(raw).any():
         return None
     skip = max(1, -(-max(raw.shape) // SHOWN_PIXELS))
     scan = next(s for s in scans[0] if _shows(s, row["channel"]))
     size = None if row["height_m"] is None else tuple(skip * p for p in pixel_size(scan))
     raw, cleaned = raw[::skip, ::skip], cleaned[::skip, ::skip]
-    return raw - np.nanmedian(raw), cleaned, size, row["unit"], f"{printable(record['name'])} · {row['channel']}"
+    title = f"{printable(record['name'])} · {row['channel']}" + ("" if frame is None else f" · frame {frame}")
+    return raw - np.nanmedian(raw), cleaned, size, row["unit"], title
 
 
 def _shows(scan: Any, channel: str) -> bool:
@@ -244,9 +277,21 @@ def _shows(scan: Any, channel: str) -> bool:
     return channel in scan.data_vars and {"y", "x"} <= set(scan[channel].dims)
 
 
-def _first_image(scans: list[Any], channel: str) -> np.ndarray | None:
+def _frame_shown(scans: list[Any], channel: str) -> int | None:
+    """Of a film the frame in the middle of those without a mark: the first ones often show nothing yet."""
+    scan = next((s for s in scans if _shows(s, channel)), None)
+    if scan is None or "time" not in scan[channel].dims:
+        return None
+    found, n = marks(scan), scan.sizes["time"]
+    good = [i for i in range(n) if i not in found] or list(range(n))
+    return good[len(good) // 2]
+
+
+def _image(scans: list[Any], channel: str, frame: int | None) -> np.ndarray | None:
+    """That frame, or the first image there is."""
     scan = next((s for s in scans if _shows(s, channel)), None)
     if scan is None:
         return None
-    values = scan[channel].transpose(..., "y", "x")
+    values = scan[channel] if frame is None else scan[channel].isel(time=frame)
+    values = values.transpose(..., "y", "x")
     return np.asarray(values[(0,) * (values.ndim - 2)].values, float)

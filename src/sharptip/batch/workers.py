@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -32,13 +33,23 @@ class Died:
     why: str
 
 
+@dataclass(frozen=True)
+class Late:
+    """The answer for a job that took longer than the limit; its worker was ended."""
+
+    seconds: float
+
+
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_processes(jobs: Iterator[Any], do: Callable[[Any], Any], workers: int) -> Iterator[tuple[Any, Any]]:
-    """(job, answer) in the order in which they are done. A worker that dies is replaced.
+def in_processes(
+    jobs: Iterator[Any], do: Callable[[Any], Any], workers: int, limit: float | None = None
+) -> Iterator[tuple[Any, Any]]:
+    """(job, answer) in the order in which they are done. A worker that dies, or that is over one job for longer than
+    `limit` seconds, is replaced.
 
     Raises SharptipError where workers cannot start. Left early (`close`), the workers are ended at once.
     """
@@ -56,8 +67,11 @@ def in_processes(jobs: Iterator[Any], do: Callable[[Any], Any], workers: int) ->
             busy: dict[Any, _Worker] = {w.pipe: w for w in team if w.hand}
             if not busy:
                 return
-            for pipe in wait(list(busy)):
+            for pipe in wait(list(busy), None if limit is None else min(w.left(limit) for w in busy.values())):
                 yield from busy[pipe].answers(waiting)
+            for worker in busy.values():
+                if limit is not None and worker.left(limit) <= 0:
+                    yield worker.late(limit, waiting)
     finally:
         for worker in team:
             worker.end()
@@ -84,8 +98,11 @@ class _Worker:
             raise SharptipError(f"worker processes cannot start ({error}); give fewer --workers") from error
         theirs.close()
         self.ready = False
+        self.since = time.monotonic()  # when it began with the first job in its hand
 
     def take(self, job: Any) -> None:
+        if not self.hand:
+            self.since = time.monotonic()
         self.hand.append(job)
         with suppress(OSError):  # it is dead; `answers` hears so from the same pipe
             self.pipe.send(job)
@@ -97,6 +114,7 @@ class _Worker:
         except (EOFError, OSError):
             yield from self._dead(waiting)
             return
+        self.since = time.monotonic()
         if said == _READY:
             self.ready = True
         else:
@@ -113,12 +131,26 @@ class _Worker:
         self.hand.clear()
         yield first, Died(_how(self.process.exitcode))
 
-    def end(self) -> None:
+    def left(self, limit: float) -> float:
+        """Seconds that it may still be over its job; the first one counts from when the process is up."""
+        if self.pipe is None or not self.hand or not self.ready:
+            return limit
+        return max(0.0, self.since + limit - time.monotonic())
+
+    def late(self, limit: float, waiting: deque[Any]) -> tuple[Any, Any]:
+        """Ends it: the job it is over has taken too long, and the others in its hand wait for another worker."""
+        first = self.hand.popleft()
+        waiting.extendleft(reversed(self.hand))
+        self.hand.clear()
+        self.end(at_once=True)
+        return first, Late(limit)
+
+    def end(self, at_once: bool = False) -> None:
         if self.pipe is None:
             return
         self.pipe.close()
         self.pipe = None  # type: ignore[assignment]
-        self.process.join(0 if self.hand else 2)  # an idle worker leaves by itself when the pipe is closed
+        self.process.join(0 if self.hand or at_once else 2)  # an idle worker leaves by itself when the pipe is closed
         self.process.kill()
         self.process.join()
 

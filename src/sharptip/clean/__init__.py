@@ -1,7 +1,7 @@
 """scan → scan, one idea per file: level, align lines, mend scars and spikes, follow drift, mark junk."""
 
 from .arc import arc, arc_fit
-from .chain import CHAINS, STEPS, fitting, named, run
+from .chain import CHAINS, STEPS, fitting, named, run, step_of
 from .coarsen import coarsen
 from .directions import compare_directions, directions
 from .drift import drift, drift_of, moved, shift_between
@@ -11,6 +11,7 @@ from .junk import junk, junk_frames
 from .lines import line_fit, lines
 from .mask import background, relevel, relevel_fit
 from .memory import keep
+from .options import name_of
 from .plane import plane, plane_fit
 from .polynomial import polynomial, polynomial_fit
 from .rows import row_offsets, rows
@@ -21,9 +22,9 @@ from .substrate import Substrate, substrate_of
 __all__ = [
     "CHAINS", "STEPS", "Flattened", "Substrate", "arc", "arc_fit", "background", "coarsen", "compare_directions",
     "directions", "drift", "drift_of", "facet", "facet_fit", "find_scars", "find_spikes", "fitting", "flatten",
-    "flatten_fit", "junk", "junk_frames", "line_fit", "lines", "mend", "moved", "named", "plane", "plane_fit",
-    "polynomial", "polynomial_fit", "relevel", "relevel_fit", "row_offsets", "rows", "run", "scars", "shift_between",
-    "spikes", "substrate_of", "without_scars", "without_spikes",
+    "flatten_fit", "junk", "junk_frames", "line_fit", "lines", "mend", "moved", "name_of", "named", "plane",
+    "plane_fit", "polynomial", "polynomial_fit", "relevel", "relevel_fit", "row_offsets", "rows", "run", "scars",
+    "shift_between", "spikes", "step_of", "substrate_of", "without_scars", "without_spikes",
 ]  # fmt: skip
 
 keep()

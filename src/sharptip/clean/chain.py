@@ -1,8 +1,9 @@
-"""Steps in order: by names, or a chain that is known by one name."""
+"""Steps in order: by names, with options where they are to differ, and chains that are known by one name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import xarray as xr
 
@@ -15,6 +16,7 @@ from .flatten import flatten
 from .junk import junk
 from .lines import lines
 from .mask import relevel
+from .options import name_of, options_of, parts
 from .plane import plane
 from .polynomial import polynomial
 from .rows import rows
@@ -45,27 +47,49 @@ CHAINS: dict[str, tuple[str, ...]] = {
 
 
 def named(steps: str | Sequence[str]) -> tuple[str, ...]:
-    """The names of the steps in order: of a chain, of "plane,rows", or of a list. Raises ScanError for a wrong one."""
-    listed = [s.strip() for s in steps.split(",") if s.strip()] if isinstance(steps, str) else list(steps)
-    if len(listed) == 1 and listed[0] in CHAINS:
-        return CHAINS[listed[0]]
-    for name in listed or [""]:
-        if name not in STEPS:
+    """The steps in order, each as its name with its options, 'rows:method=matching'; chains are taken apart.
+
+    steps: "plane,rows:method=matching", "spikes,auto", or a list of such. Raises ScanError for a step or an option that
+    is not there, or a value that the step cannot take.
+    """
+    out: list[str] = []
+    for text in _listed(steps) or [""]:
+        name = name_of(text)
+        if name in CHAINS:
+            if text != name:
+                own = ",".join(CHAINS[name])
+                raise ScanError(f"{name!r} is a chain and takes no options; name its steps with theirs: {own}")
+            out += CHAINS[name]
+        elif name in STEPS:
+            options_of(text, STEPS[name])
+            out.append(text.strip(": "))
+        else:
             raise ScanError(f"there is no step {name!r}; there are {', '.join(STEPS)}; and chains: {', '.join(CHAINS)}")
-    return tuple(listed)
+    return tuple(out)
+
+
+def _listed(steps: str | Sequence[str]) -> list[str]:
+    return parts(steps) if isinstance(steps, str) else [p for step in steps for p in parts(step) or [""]]
+
+
+def step_of(text: str) -> Callable[..., xr.Dataset]:
+    """The step that a text such as 'rows:method=matching' stands for, with its options. Raises ScanError."""
+    (text,) = named([text])
+    return partial(STEPS[name_of(text)], **options_of(text, STEPS[name_of(text)]))
 
 
 def run(scan: xr.Dataset, steps: str | Sequence[str] = "auto", *, channel: str = "height") -> xr.Dataset:
-    """The scan after every step in order, as `fitting` lists them.
+    """The scan after every step in order, as `fitting` lists them: run(scan, "spikes,rows:method=matching").
 
-    Raises ScanError for a step that is not there, and whatever the steps raise.
+    Raises ScanError for a step or an option that is not there, and whatever the steps raise.
     """
-    for name in fitting(scan, steps):
-        scan = STEPS[name](scan, channel=channel)
+    for text in fitting(scan, steps):
+        scan = step_of(text)(scan, channel=channel)
     return scan
 
 
 def fitting(scan: xr.Dataset, steps: str | Sequence[str] = "auto") -> tuple[str, ...]:
-    """The names of the steps for this scan: in a film, "auto" also marks the junk frames. Errors as in `named`."""
+    """The steps for this scan: in a film, "auto" also marks the junk frames, before all else. Errors as in `named`."""
     names = named(steps)
-    return ("junk", *names) if steps == "auto" and "time" in scan.dims else names
+    marks = "auto" in _listed(steps) and "time" in scan.dims and "junk" not in names
+    return ("junk", *names) if marks else names

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import numpy as np
 import xarray as xr
 
 from ..core.errors import ChannelError, ScanError
 from ..core.scan import label
+
+AT_ONCE = 2**22  # bytes of a film that are read at a time
 
 Mask = str | np.ndarray | xr.DataArray | None
 
@@ -27,11 +30,21 @@ def on_images(scan: xr.Dataset, channel: str, change: Callable[[np.ndarray], np.
     return scan.assign({channel: changed})
 
 
+class Film(Protocol):
+    """Anything with a length that gives frames (y, x) by their number: an array (time, y, x), or `Frames`."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, i: int, /) -> np.ndarray: ...
+
+
 class Frames:
-    """The frames (y, x) of a film's channel, each read when it is asked for; of two directions the first."""
+    """The frames (y, x) of a film's channel, read a few at a time when asked for; of two directions the first."""
 
     def __init__(self, data: xr.DataArray) -> None:
         self._data = data
+        self._step = max(1, AT_ONCE // max(1, data.nbytes // max(1, data.sizes["time"])))
+        self._start, self._block = 0, np.empty((0, 0, 0))
 
     @classmethod
     def of(cls, data: xr.DataArray) -> Frames:
@@ -42,10 +55,14 @@ class Frames:
     def __len__(self) -> int:
         return self._data.sizes["time"]
 
-    def __getitem__(self, i: int) -> np.ndarray:
-        if not 0 <= i < len(self):
-            raise IndexError(i)  # which ends a loop over the frames
-        return np.asarray(self._data.variable[i].values)
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, i: int, /) -> np.ndarray:
+        if not self._start <= i < self._start + len(self._block):
+            self._start = i - i % self._step
+            self._block = np.asarray(self._data.variable[self._start : self._start + self._step].values)
+        return self._block[i - self._start]
 
 
 def each_image(z: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

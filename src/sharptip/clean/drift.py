@@ -7,17 +7,18 @@ by linear interpolation; what a frame does not show is NaN.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import xarray as xr
 from scipy import fft
 
 from ..core.errors import ScanError
-from ..core.history import step
+from ..core.history import remember, step
+from ..core.lazy import Lazy, for_xarray
 from ..core.scan import label
 from ..core.units import PIXEL
-from .channel import image_channel
+from .channel import Film, Frames, image_channel
 
 PEAK = 1.0  # pixels, standard deviation of the blurred peak
 CHANCE = 15.0  # over the root of the number of pixels: the likeness of frames that have nothing in common is below
@@ -84,19 +85,22 @@ def _vertex(three: np.ndarray) -> float:
     return float(np.clip(0.5 * (low - high) / bend, -0.5, 0.5)) if bend < 0 else 0.0
 
 
-def drift_of(film: np.ndarray, left_out: np.ndarray | None = None) -> np.ndarray:
+def drift_of(film: Film, left_out: np.ndarray | None = None) -> np.ndarray:
     """Position (2, time) in pixels, y and x, of the sample in each frame of a film (time, y, x); zero in the first.
 
-    Frames in `left_out` (time,), True, and frames that resemble no other stay where the one before was. Each frame is
-    compared with the last good one.
+    film: an array, or anything that has a length and gives frames by their number. Frames in `left_out` (time,), True,
+    empty ones, and frames that resemble no other stay where the one before was. Each frame is compared with the last
+    good one.
     """
     out = np.zeros((2, len(film)))
     skipped = np.zeros(len(film), bool) if left_out is None else np.asarray(left_out, bool)
     last, seen = 0, None  # the last good frame, and its spectrum
-    for i, frame in enumerate(film):
+    for i in range(len(film)):
+        frame = film[i]
         if i:
             out[:, i] = out[:, i - 1]
-        if skipped[i] or not np.isfinite(frame).any():
+        known = frame[np.isfinite(frame)]
+        if skipped[i] or not known.size or known.min() == known.max():
             continue
         fresh = spectrum(frame)
         if seen is not None:
@@ -114,21 +118,15 @@ def moved(image: np.ndarray, dy: float, dx: float) -> np.ndarray:
     for axis, shift in ((0, dy), (1, dx)):
         whole = int(np.floor(shift))
         part = shift - whole
-        near = _rolled(out, whole, axis)
-        out = near if part == 0 else (1 - part) * near + part * _rolled(out, whole + 1, axis)
-    return out
-
-
-def _rolled(z: np.ndarray, n: int, axis: int) -> np.ndarray:
-    out = np.full_like(z, np.nan)
-    size = z.shape[axis]
-    if abs(n) >= size:
-        return out
-    to, start = slice(max(n, 0), size + min(n, 0)), slice(max(-n, 0), size - max(n, 0))
-    index: list[slice] = [slice(None)] * z.ndim
-    source = index.copy()
-    index[axis], source[axis] = to, start
-    out[tuple(index)] = z[tuple(source)]
+        start, size = np.moveaxis(out, axis, 0), out.shape[axis]
+        to = np.full_like(out, np.nan)
+        first, end = max(whole + (part > 0), 0), min(size + whole, size)
+        if first < end:
+            values = start[first - whole : end - whole]
+            if part > 0:
+                values = (1 - part) * values + part * start[first - whole - 1 : end - whole - 1]
+            np.moveaxis(to, axis, 0)[first:end] = values
+        out = to
     return out
 
 
@@ -141,26 +139,55 @@ def drift(scan: xr.Dataset, *, channel: str = "height") -> xr.Dataset:
     junk or doubtful are passed over. Raises ChannelError for a channel that is not there,
     ScanError for a scan that is no film.
     """
-    data = image_channel(scan, channel)
-    if "time" not in data.dims:
-        raise ScanError(f"{label(scan)} has no time axis; drift is what happens between the frames of a film")
-    if "direction" in data.dims:
-        data = data.isel(direction=0)
-    film = data.transpose("time", "y", "x").values
-    marked = [scan[name].values > 0.5 for name in ("junk", "doubtful") if name in scan.data_vars]
-    place = drift_of(film, np.logical_or.reduce(marked) if marked else None)
+    place = _place(scan, channel)
     out = scan.copy(deep=False)
     for name, variable in scan.data_vars.items():
         if not {"time", "y", "x"} <= set(variable.dims):
             continue
         stack = variable.transpose("time", ..., "y", "x")
-        values = np.array(stack.values, np.result_type(stack.dtype, np.float32))
-        for i, frame in enumerate(values):
-            for where in np.ndindex(frame.shape[:-2]):
-                frame[where] = moved(frame[where], -place[0, i], -place[1, i])
-        out[name] = stack.copy(data=values).transpose(*variable.dims)
+        out[name] = stack.copy(data=_put_back(stack.values, place)).transpose(*variable.dims)
+    return _with_place(out, place)
+
+
+def drift_lazily(scan: xr.Dataset, *, channel: str = "height") -> xr.Dataset:
+    """`drift` of a film whose frames stay where they are until they are asked for; time is its channels' first axis."""
+    place = _place(scan, channel)
+    out = scan.copy(deep=False)
+    for name, variable in scan.data_vars.items():
+        if {"time", "y", "x"} <= set(variable.dims):
+            kind = np.dtype(np.result_type(variable.dtype, np.float32))
+            lazy = Lazy(variable.shape, kind, partial(_read_and_put_back, variable.variable, place))
+            out[name] = xr.Variable(variable.dims, for_xarray(lazy), variable.attrs)
+    return remember(scan, _with_place(out, place), "drift", {"channel": channel})
+
+
+def _place(scan: xr.Dataset, channel: str) -> np.ndarray:
+    """`drift_of` a channel of a film; what is marked is passed over."""
+    data = image_channel(scan, channel)
+    if "time" not in data.dims:
+        raise ScanError(f"{label(scan)} has no time axis; drift is what happens between the frames of a film")
+    marked = [scan[name].values > 0.5 for name in ("junk", "doubtful") if name in scan.data_vars]
+    return drift_of(Frames.of(data), np.logical_or.reduce(marked) if marked else None)
+
+
+def _put_back(stack: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Frames (time, …, y, x), each moved back from its place (2, time)."""
+    values = np.array(stack, np.result_type(stack.dtype, np.float32))
+    for i, frame in enumerate(values):
+        for where in np.ndindex(frame.shape[:-2]):
+            frame[where] = moved(frame[where], -place[0, i], -place[1, i])
+    return values
+
+
+def _read_and_put_back(variable: xr.Variable, place: np.ndarray, which: np.ndarray) -> np.ndarray:
+    return _put_back(np.asarray(variable[which].values), place[:, which])
+
+
+def _with_place(scan: xr.Dataset, place: np.ndarray) -> xr.Dataset:
+    """The film with its drift as `drift_y` and `drift_x` (time)."""
     unit = PIXEL if scan.attrs.get("size") == "unknown" else "m"
+    found = {}
     for axis, shift in zip("yx", place, strict=True):
         step_size = float(np.diff(scan[axis].values[:2])[0]) if scan.sizes[axis] > 1 else 1.0
-        out[f"drift_{axis}"] = xr.Variable(("time",), shift * step_size, {"units": unit})
-    return out
+        found[f"drift_{axis}"] = xr.Variable(("time",), shift * step_size, {"units": unit})
+    return scan.assign(found)

@@ -12,7 +12,6 @@ A film is gone through twice, frame by frame, so that one which stays in its fil
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +19,9 @@ import xarray as xr
 
 from ..core.errors import ScanError
 from ..core.history import step
+from ..core.marks import REASONS
 from ..core.scan import label
-from .channel import Frames, image_channel
+from .channel import Film, Frames, image_channel
 from .drift import CHANCE, shift_of, spectrum
 
 FEWEST_LEVELS = 8  # different heights in a frame: fewer are the converter's noise
@@ -32,7 +32,8 @@ UNLIKE = 0.35  # of the film's usual likeness of neighbours
 AT_END = (0.1, 0.5)  # of the pixels at the frame's greatest or least height: doubtful, junk
 SCRIPTLESS = 0.15  # of the film's usual likeness of neighbouring lines, where that is above RESEMBLING
 RESEMBLING = 0.2
-QUIET = 0.15  # of the lines, one below the other without resembling the next, beyond what is usual
+QUIET = (0.15, 0.35)  # of the lines, one below the other without resembling the next, beyond three times the usual: if
+# they lie off the others, and in any case
 OFF = 10.0  # robust deviations of the steps between lines by which such lines lie off the others
 JUMP = 0.1  # of the frame's size, and
 FAST = 5.0  # times the film's usual shift: how far a frame lies off its neighbours, which lie at one place
@@ -61,7 +62,7 @@ class _Look:
     ground: _Ground
 
 
-def junk_frames(film: np.ndarray | Sequence[np.ndarray]) -> Marks:
+def junk_frames(film: Film) -> Marks:
     """Which frames of a film (time, y, x) are junk or doubtful. With less than four frames alive none is doubtful.
 
     film: an array, or anything that has a length and gives frames (y, x) by their number; each is asked for twice.
@@ -80,7 +81,7 @@ def junk_frames(film: np.ndarray | Sequence[np.ndarray]) -> Marks:
 # Each frame by itself -------------------------------------------------------------------------------------------
 
 
-def _looked_at(film: np.ndarray | Sequence[np.ndarray]) -> tuple[list[str], dict[int, _Look]]:
+def _looked_at(film: Film) -> tuple[list[str], dict[int, _Look]]:
     """For each frame why it is empty, '' where it is not; and what is seen of those that are not."""
     why, looks, before = [], {}, None
     for i in range(len(film)):
@@ -99,7 +100,8 @@ def _empty(frame: np.ndarray) -> str:
     if known.size < 0.5 * frame.size:
         return f"{1 - known.size / frame.size:.0%} of its pixels are missing"
     levels = len(np.unique(known))
-    return "" if levels >= FEWEST_LEVELS else f"it is empty: {levels} different heights in {frame.size} pixels"
+    said = f"it is empty: {levels} height{'s' * (levels > 1)} in {known.size} pixels"
+    return "" if levels >= FEWEST_LEVELS else said
 
 
 def _look(frame: np.ndarray, before: np.ndarray | None) -> _Look:
@@ -226,15 +228,16 @@ def _odd_ones(looks: dict[int, _Look], rows: int) -> dict[int, tuple[str, bool]]
         elif look.script < SCRIPTLESS * script and script > RESEMBLING:
             said = f"{max(look.script, 0.0):.2g}, where {script:.2g} is usual"
             out[i] = f"its lines do not resemble each other: a likeness of {said}", False
-        elif look.off and look.quiet > QUIET * rows + 2 * quiet:
-            out[i] = f"{look.quiet + 1} of its {rows} lines show nothing and lie off the others", False
+        elif look.quiet > QUIET[0 if look.off else 1] * rows + 3 * quiet:
+            where = " and lie off the others" if look.off else ""
+            out[i] = f"{look.quiet + 1} of its {rows} lines show nothing{where}", False
         elif abs(beyond) > UNUSUAL * width:
             how = "more" if beyond > 0 else "less"
             out[i] = f"its heights vary {np.exp(abs(beyond)):.3g} times {how} than is usual in this film", False
     return out
 
 
-def _unlike(film: np.ndarray | Sequence[np.ndarray], good: dict[int, _Ground]) -> dict[int, str]:
+def _unlike(film: Film, good: dict[int, _Ground]) -> dict[int, str]:
     """Frames that resemble none of their neighbours, and those that show another place than both of them."""
     alike, shifts = dict.fromkeys(good, 0.0), []
     away: dict[int, float] = {}  # frames off their neighbours, by so many pixels
@@ -246,13 +249,13 @@ def _unlike(film: np.ndarray | Sequence[np.ndarray], good: dict[int, _Ground]) -
         if len(known) == 1:
             continue
         (one, a), (other, b) = known[-2:]
-        *shift, likeness = shift_of(a, b, shape[1])
+        dy, dx, likeness = shift_of(a, b, shape[1])
         alike[one], alike[other] = max(alike[one], likeness), max(alike[other], likeness)
-        shifts.append(np.hypot(*shift))
+        shifts.append(np.hypot(dy, dx))
         if len(known) == 3:
             if min(shifts[-2:]) > JUMP * min(shape):
-                *back, both = shift_of(known[0][1], b, shape[1])
-                if np.hypot(*back) < 0.35 * min(shifts[-2:]) and both > CHANCE / np.sqrt(shape[0] * shape[1]):
+                dy, dx, both = shift_of(known[0][1], b, shape[1])
+                if np.hypot(dy, dx) < 0.35 * min(shifts[-2:]) and both > CHANCE / np.sqrt(shape[0] * shape[1]):
                     away[one] = min(shifts[-2:])
             del known[0]
     typical = float(np.median(list(alike.values()))) if good else 0.0
@@ -280,7 +283,7 @@ def junk(scan: xr.Dataset, *, channel: str = "height") -> xr.Dataset:
     if "time" not in data.dims:
         raise ScanError(f"{label(scan)} has no time axis; junk frames are those of a film")
     found = junk_frames(Frames.of(data))
-    about = {"units": "1", "reasons": json.dumps(found.reasons)}
+    about = {"units": "1", REASONS: json.dumps(found.reasons)}
     return scan.assign(
         junk=xr.Variable(("time",), found.junk.astype(float), about),
         doubtful=xr.Variable(("time",), found.doubtful.astype(float), about),

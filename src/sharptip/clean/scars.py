@@ -106,32 +106,34 @@ def _mark(
             else:  # every line of it stands out from the one before, and from the one behind
                 begins, ends = begins[:-line] & up, ends[line:] & down
             runs = _runs(begins[:-line] & ends[line:], min_length)
-            if len(runs):
+            if len(runs[0]):
                 _take(found, z, runs, sign, width, line, high)
 
 
-def _runs(weak: np.ndarray, min_length: int) -> np.ndarray:
-    """First pixels and ends (n, 2) of what is True for at least `min_length` pixels (pixel,) on end."""
+def _runs(weak: np.ndarray, min_length: int) -> tuple[np.ndarray, np.ndarray]:
+    """First pixels (n,) and lengths (n,) of what is True for at least `min_length` pixels (pixel,) on end."""
     length = 1
     while length < min_length:  # True where the next `length` pixels are
         more = min(length, min_length - length)
         weak = weak[:-more] & weak[more:]
         length += more
     if not weak.any():
-        return np.zeros((0, 2), int)
+        return np.zeros(0, int), np.zeros(0, int)
     edges = np.flatnonzero(weak[1:] != weak[:-1]) + 1  # the last pixel is on none
-    first, end = (edges if not weak[0] else np.append(0, edges)).reshape(-1, 2).T
-    return np.stack([first, end + length - 1], axis=1)
+    starts, ends = (edges if not weak[0] else np.append(0, edges)).reshape(-1, 2).T
+    return starts, ends - starts + length - 1
 
 
-def _take(found: np.ndarray, z: np.ndarray, runs: np.ndarray, sign: int, width: int, line: int, high: float) -> None:
+def _take(
+    found: np.ndarray, z: np.ndarray, runs: tuple[np.ndarray, np.ndarray], sign: int, width: int, line: int, high: float
+) -> None:
     """Set `found` on those runs, told by the pixels before their first line, that stand out by `high` somewhere."""
-    lengths = runs[:, 1] - runs[:, 0]
-    starts = np.cumsum(lengths) - lengths
-    pixels = np.repeat(runs[:, 0] - starts, lengths) + np.arange(lengths.sum())
+    starts, lengths = runs
+    before = np.cumsum(lengths) - lengths
+    pixels = np.repeat(starts - before, lengths) + np.arange(lengths.sum())
     lines = sign * z[pixels + np.arange(width + 2)[:, None] * line]  # the one before, its own, the one behind
     excess = lines[1:-1].min(axis=0) - np.maximum(lines[0], lines[-1])
-    tall = np.repeat(np.maximum.reduceat(excess, starts) > high, lengths)
+    tall = np.repeat(np.maximum.reduceat(excess, before) > high, lengths)
     found[pixels[tall] + np.arange(1, width + 1)[:, None] * line] = True
 
 

@@ -17,6 +17,7 @@ from .names import UNITS, standard
 from .units import ARBITRARY, PIXEL, to_si
 
 INCOMPLETE = "incomplete"  # the attribute of a scan that says what of it was not in its file, which was cut off
+PIXELS = (1e-14, 1e-1)  # metres between which the size of a pixel lies
 LARGEST = 2**31  # values in one channel; more than any image an instrument writes, less than fills a laptop
 
 
@@ -124,7 +125,7 @@ def checked(grid: Grid, source: object) -> Grid:
             raise ReadError(f"{source}: axis {key!r} is not finite; the file is damaged")
         if key in ("x", "y"):
             step = spacing(axis)
-            if not step > 0 or (axis.unit == "m" and not 1e-14 < step < 1e-1):
+            if not step > 0 or (axis.unit == "m" and not PIXELS[0] < step < PIXELS[1]):
                 raise ReadError(f"{source}: the pixel size along {key} is {step:g} {axis.unit}, which no scan has")
     for channel in grid.channels:
         expected = tuple(len(grid.axes[d].values) for d in channel.dims)

@@ -48,6 +48,11 @@ class Lazy:
         """Bytes that it will take when it is read as a whole."""
         return self.size * np.dtype(self.dtype).itemsize
 
+    @property
+    def parts(self) -> int:
+        """How many parts it has that are read one by one."""
+        return math.prod(self.shape[: self.lead])
+
     def __len__(self) -> int:
         return self.shape[0]
 
@@ -56,7 +61,7 @@ class Lazy:
         key = key if isinstance(key, tuple) else (key,)
         if key and key[0] is Ellipsis:
             key = (slice(None),) * (self.ndim - len(key) + 1) + key[1:]
-        places = np.arange(math.prod(self.shape[: self.lead])).reshape(self.shape[: self.lead])[key[: self.lead]]
+        places = np.arange(self.parts).reshape(self.shape[: self.lead])[key[: self.lead]]
         parts = self._read(np.ravel(places)).reshape((*np.shape(places), *self.shape[self.lead :]))
         return parts[(slice(None),) * np.ndim(places) + key[self.lead :]]
 
@@ -83,10 +88,9 @@ class Lazy:
 
     def blocks(self) -> Any:
         """All the numbers, a bounded stretch of parts at a time."""
-        parts = math.prod(self.shape[: self.lead])
-        step = max(1, BLOCK // max(1, self.nbytes // max(1, parts)))
-        for start in range(0, parts, step):
-            yield self._read(np.arange(start, min(start + step, parts)))
+        step = max(1, BLOCK // max(1, self.nbytes // max(1, self.parts)))
+        for start in range(0, self.parts, step):
+            yield self._read(np.arange(start, min(start + step, self.parts)))
 
 
 def _shifted(load: Load, first: int, places: np.ndarray) -> np.ndarray:

@@ -69,6 +69,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (r"amplitude error|amp(litude)?.*setpoint error", "amplitude_error"),
     (r"piezo ?response", "piezo_response"),
     (r"spectral density", "amplitude_spectral_density"),
+    (r"\bpsd\b", "spectral_density"),
     (r"log ?current", "log_current"),
     (r"freq(uency)?[ _]?shift|oc m1 freq|delta ?f\b|\bdf\b", "frequency_shift"),
     (r"lateral|friction|horizontal deflection|hor\. deflection|hdeflection|^lf$", "lateral_force"),

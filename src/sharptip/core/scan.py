@@ -18,7 +18,7 @@ import numpy as np
 import xarray as xr
 
 from .errors import ChannelError, ScanError, UnitError
-from .grid import Grid
+from .grid import PIXELS, Grid
 from .history import entry, steps
 from .lazy import Lazy, for_xarray
 from .names import UNITS
@@ -57,7 +57,8 @@ def scan_of(
 ) -> xr.Dataset:
     """A scan of one channel from an array, for notebooks, simulators and tests.
 
-    height: (y, x) in `unit` (SI); pixel_size: metres, one number or (dy, dx); None where nobody knows it.
+    height: (y, x) in `unit` (SI); pixel_size: metres, one number or (dy, dx); None where nobody knows it. Raises
+    ScanError for a size that no scan has.
 
     >>> scan_of(np.zeros((4, 5)), 2e-9).sizes["x"]
     5
@@ -75,6 +76,8 @@ def scan_of(
         sizes = (pixel_size, pixel_size) if isinstance(pixel_size, int | float | np.number) else tuple(pixel_size)
         if len(sizes) != 2 or not all(isinstance(s, int | float | np.number) and s > 0 for s in sizes):
             raise ScanError(f"the pixel size is {pixel_size!r}; give metres, 4e-9, or (dy, dx)")
+        for s in sizes:
+            _check_pixel(float(s), "the pixel size")
         axes = {d: Axis.regular(n, float(s)) for d, n, s in zip(("y", "x"), height.shape, sizes, strict=True)}
     scan = from_grid(Grid(name, (Channel(channel, height, unit, channel),), axes), format="array")
     check(scan)
@@ -127,6 +130,14 @@ def _check_axis(scan: xr.Dataset, axis: str) -> None:
         )
     if not np.isfinite(values).all() or (len(values) > 1 and not (np.diff(values) > 0).all()):
         raise ScanError(f"promise 2: axis {axis!r} is not ascending; flip the data along {axis!r}")
+    if len(values) > 1 and not unknown:
+        _check_pixel(float(values[1] - values[0]), f"promise 2: the pixel size along {axis!r}")
+
+
+def _check_pixel(size: float, what: str) -> None:
+    if not PIXELS[0] < size < PIXELS[1]:
+        forgot = ", did you forget e-9?" if size >= PIXELS[1] else ""
+        raise ScanError(f"{what} is {size:g} m, which no scan has; lengths are in metres, 4 nm is 4e-9{forgot}")
 
 
 def pixel_size(scan: xr.Dataset) -> tuple[float, float]:

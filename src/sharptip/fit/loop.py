@@ -113,6 +113,7 @@ def train(
     device: str | torch.device = "auto",
     on_epoch: Callable[[History], None] | None = None,
     state: str | Path | None = None,
+    about: str = "",
 ) -> History:
     """Train a network in place with Adam; it is in evaluation mode afterwards.
 
@@ -131,7 +132,8 @@ def train(
     clip: the largest norm that a step's gradient may have; a longer one is shortened.
     precision: "bf16" where the hardware has it (else fp32, as the history says).
     on_epoch: is shown the history after each epoch, in the first process.
-    state: file in which each epoch is kept; a run that finds one goes on from there.
+    state: file in which each epoch is kept; a run that finds one goes on from there, if `about` (what is learned from)
+        is the same.
 
     Raises ModelError when the loss is no longer a number, when nothing can learn, or when `state` is of another run.
     """
@@ -143,7 +145,7 @@ def train(
     net.to(place)
     optimiser, rates = _adam(net, groups, lr, weight_decay)
     settings = {"seed": seed, "lr": rates, "weight_decay": weight_decay, "l1": l1, "l2": l2, "precision": precision}
-    settings |= {} if clip is None else {"clip": clip}
+    settings |= ({} if clip is None else {"clip": clip}) | ({"about": about} if about else {})
     kept = Kept(net, optimiser, settings)
     history = History(precision=precision, device=place.type, processes=group.size)
     if state is not None and Path(state).exists():

@@ -164,7 +164,7 @@ class Model:
         if example.truth is None and self.recipe.itself is None:
             raise ModelError(f"{label(example.scan)} comes without its truth, from which {self.recipe.name!r} learns")
         clip = None if self.recipe.finish else CLIP  # what is put together again in the end is seen whole
-        numbers = scale.numbers(prepared.channels, clip)
+        numbers = self._with_first(scale.numbers(prepared.channels, clip), prepared, scale)
         if self.recipe.beside:
             numbers = with_others(numbers, prepared, self._others(example), scale)
         x = np.stack([tiles_of(c, tile) for c in numbers], axis=1)
@@ -175,10 +175,17 @@ class Model:
         y = np.stack([tiles_of(scale.number(t, p.number, self._eaten(p)), tile) for p, t in truth], axis=1)
         return x, y
 
+    def _with_first(self, numbers: np.ndarray, prepared: Prepared, scale: Scale) -> np.ndarray:
+        """(c, y, x): the numbers of the channels, and of the first answer that the recipe has to them."""
+        if self.recipe.first is None:
+            return numbers
+        images = self.recipe.first(np.where(prepared.lost, np.nan, prepared.channels[0]), self.options)
+        return np.concatenate([numbers, *(scale.number(image, kind)[None] for image, kind in images)])
+
     def _others(self, example: Example) -> list[Prepared | None]:
         """The other looks that an example brings, or as many times none."""
         assert self.recipe.beside is not None
-        known = example.beside or self.recipe.beside({}, {}, self.options)
+        known = example.beside or (None,) * len(self.recipe.beside({}, {}, self.options))
         return [None if scan is None else prepare(self.recipe, scan) for scan in known]
 
     def _eaten(self, port: Port) -> int:
@@ -435,22 +442,25 @@ class Model:
         channel_of(scan, port.name)  # refused by name where there is none
         repeats = [str(d) for d in scan[port.name].dims if d not in port.dims]
         places = list(np.ndindex(*(scan.sizes[d] for d in repeats)))
-        found: list[dict[str, np.ndarray]] = []
+        values: dict[str, np.ndarray] = {}  # of all frames; nothing else of a frame stays in memory
+        doubts: list[str] = []
         looks = Looks(self.recipe, scan, {d: scan.sizes[d] for d in repeats}, self.options, keep=4 * TOGETHER)
         for first in range(0, len(places), TOGETHER):
             parts = [dict(zip(repeats, at, strict=True)) for at in places[first : first + TOGETHER]]
             prepared = [looks.at(part) for part in parts]
-            found += self._numbers_back(prepared, [looks.beside(part) for part in parts])
+            found = self._numbers_back(prepared, [looks.beside(part) for part in parts])
+            for i, one in enumerate(found, first):
+                doubts.append(str(one.pop(DOUBTS, "")))
+                for name, image in one.items():
+                    values.setdefault(name, np.empty((len(places), *image.shape)))[i] = image
         answer = scan.drop_vars(list(scan.data_vars))
         if self.recipe.doubts:
-            doubts = [str(f.pop(DOUBTS)) for f in found]
             answer.attrs["doubts"] = json.dumps(doubts)
             self._warn_doubtful(doubts, label(scan))
         shape = tuple(scan.sizes[d] for d in repeats)
         for port in self.recipe.gives:
-            values = np.stack([f[port.name] for f in found])
-            values = values.reshape(*shape, *values.shape[1:])
-            answer[port.name] = xr.Variable((*repeats, *port.dims), values, {"units": port.unit})
+            whole = values[port.name].reshape(*shape, *values[port.name].shape[1:])
+            answer[port.name] = xr.Variable((*repeats, *port.dims), whole, {"units": port.unit})
         return answer, prepared[-1]
 
     def _numbers_back(
@@ -461,7 +471,7 @@ class Model:
 
         scales = [self._scale(p) for p in prepared]
         numbers = np.stack([
-            with_others(s.numbers(p.channels, clip=None), p, beside, s)
+            with_others(self._with_first(s.numbers(p.channels, clip=None), p, s), p, beside, s)
             for s, p, beside in zip(scales, prepared, others, strict=True)
         ])  # fmt: skip
         answers = []

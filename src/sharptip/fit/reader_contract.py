@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import ReadError, ScaleError
-from ..core.grid import Grid
+from ..core.grid import INCOMPLETE, Grid
 from ..core.scan import check, from_grid
 from ..core.units import PIXEL
 from ..io import HEAD, read_with
@@ -163,7 +163,7 @@ def _refused(reader: Any, path: Path, kind: type[ReadError] = ReadError) -> str:
 
 
 def _damage_checks(reader: Any, example: Path, folder: Path, mutants: int) -> Checks:
-    """A damaged file ends in a ReadError or in grids that hold together; one that was cut short is always refused."""
+    """A damaged file ends in a ReadError or in sound grids; one that was cut short is refused, or says so."""
     copy = folder / f"copy{example.suffix}"
     if example.is_dir():
         shutil.copytree(example, copy)
@@ -171,12 +171,16 @@ def _damage_checks(reader: Any, example: Path, folder: Path, mutants: int) -> Ch
     else:
         part = copy
     whole = _bytes(example)[str(example / part.relative_to(copy) if example.is_dir() else example)]
+    sound = [[np.asarray(c.data) for c in grid.channels] for grid in _grids(reader, example)]
     rng = np.random.default_rng(0)
     part.write_bytes(b"")
     yield "an empty file is refused", lambda: _refused_unsized(reader, copy)
     for keep in np.unique(np.linspace(1, len(whole) - 1, CUTS).astype(int)):
         part.write_bytes(whole[:keep])
-        yield f"a file cut at byte {keep} of {len(whole)} is refused", lambda: _refused_unsized(reader, copy)
+        yield (
+            f"a file cut at byte {keep} of {len(whole)} is refused, or says what is missing of it",
+            lambda: _refused_or_told(reader, copy, sound),
+        )
     for i in range(mutants):
         part.write_bytes(_damaged(whole, rng))
         yield f"damaged copy {i} is refused or read whole", lambda: _holds_together(reader, copy)
@@ -188,6 +192,23 @@ def _refused_unsized(reader: Any, path: Path) -> str:
     except ReadError:
         return ""
     return "it was read"
+
+
+def _refused_or_told(reader: Any, path: Path, sound: list[list[np.ndarray]]) -> str:
+    """A part is given only where it says that it is one, and its numbers are those of the whole file, or NaN."""
+    try:
+        grids = _grids(reader, path)
+        if not any(grid.attrs.get(INCOMPLETE) for grid in grids):
+            return f"it was read, and no grid says so in attrs[{INCOMPLETE!r}]"
+        for grid, whole in zip(grids, sound, strict=False):
+            for channel, numbers in zip(grid.channels, whole, strict=False):
+                part = np.asarray(channel.data)
+                there, expected = np.isfinite(part), numbers[: len(part)]
+                if part.shape != expected.shape or (part[there] != expected[there]).any():
+                    return f"channel {channel.name!r} has other numbers than in the whole file"
+    except ReadError:
+        return ""
+    return ""
 
 
 def _holds_together(reader: Any, path: Path) -> str:

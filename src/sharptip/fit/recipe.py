@@ -97,6 +97,9 @@ class Recipe:
     least     pixels each way that a scan must have.
     itself    (tiles, rng, options) → what the network sees and what it is held against, drawn anew for every batch; for
               a recipe that restores and learns from what it is to restore. A truth is then for judging alone.
+    first     ('restore': the channel (y, x) as it came, options) → images (y, x) of a first answer that the network is
+              shown beside the channel and starts from, and for each what `Port.number` says. Missing pixels are NaN in
+              the channel only.
     beside    (place, sizes, options) → places of other looks at what a scan shows there (the other direction, frames
               before and after), None where there is none; a place says where on each axis that repeats. The network
               sees them as further channels, brought onto the first.
@@ -142,6 +145,7 @@ class Recipe:
     least: int = 1
     itself: Callable[[np.ndarray, np.random.Generator, Options], tuple[np.ndarray, np.ndarray]] | None = None
     finish: Callable[[np.ndarray, dict[str, np.ndarray], Options], dict[str, np.ndarray]] | None = None
+    first: Callable[[np.ndarray, Options], list[tuple[np.ndarray, str]]] | None = None
     beside: Callable[[Mapping[str, int], Mapping[str, int], Options], list[dict[str, int] | None]] | None = None
     doubts: Callable[[np.ndarray, dict[str, np.ndarray], Options], str] | None = None
     features: Callable[[Any], np.ndarray] | None = None

@@ -65,7 +65,9 @@ class Kept:
         other = {k: (v, self.settings.get(k)) for k, v in card["settings"].items() if v != self.settings.get(k)}
         if other:
             what = ", ".join(f"{k} was {old}, is {new}" for k, (old, new) in other.items())
-            raise ModelError(f"{path} was begun with other settings ({what}); give the same, or another state=")
+            raise ModelError(
+                f"{path} was begun with other settings ({what}); give the same, or delete it to begin anew"
+            )
         parts = {kind: _part(tensors, kind) for kind in ("net", "best", "adam")}
         try:
             self.net.load_state_dict(parts["net"])

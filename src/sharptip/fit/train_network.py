@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from functools import partial
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -97,6 +98,9 @@ def train_network(
         schedule=schedule,
         on_epoch=on_epoch,
         state=state,
+        about=""
+        if state is None
+        else f"{len(x)} tiles {sha256(xs.numpy().tobytes()).hexdigest()[:12]}, {options['epochs']} epochs",
         **plain,
     )
     net.eval()

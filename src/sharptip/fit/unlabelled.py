@@ -12,9 +12,11 @@ from ..core.errors import ModelError
 from ..core.scan import channel, label
 from .recipe import Example, Options, Recipe
 
+PIXELS = 2**24  # of all frames that are learned from: 64 of 512 × 512, so that they fit in memory
+
 
 def frames_of(scans: Sequence[xr.Dataset], recipe: Recipe, options: Options) -> list[Example]:
-    """At most options["examples"] frames, evenly over all scans; each scan is a group.
+    """At most options["examples"] frames (fewer of large ones), evenly over all scans; each scan is a group.
 
     Each frame comes with the other looks at the same place that the recipe asks for, as far as there are any. Frames
     that show nothing are left out. Raises ChannelError for a scan without the channel, ModelError where there is
@@ -27,7 +29,9 @@ def frames_of(scans: Sequence[xr.Dataset], recipe: Recipe, options: Options) -> 
         channel(scan, port.name)
         sizes.append({str(d): scan.sizes[d] for d in scan[port.name].dims if d not in port.dims})
         places += [(i, dict(zip(sizes[i], at, strict=True))) for at in np.ndindex(*sizes[i].values())]
-    chosen = np.unique(np.linspace(0, len(places) - 1, min(options["examples"], len(places))).round().astype(int))
+    largest = max((scans[i].sizes["y"] * scans[i].sizes["x"] for i, _ in places), default=1)
+    number = min(options["examples"], len(places), max(1, PIXELS // largest))
+    chosen = np.unique(np.linspace(0, len(places) - 1, number).round().astype(int))
     examples: list[Example] = []
     for i, at in (places[k] for k in chosen):
         if _shows_nothing(scans[i], at, recipe):

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import registry
-from ..core.errors import ReadError, ScaleError, WriteError
+from ..core.errors import ReadError, ScaleError, ScanError, WriteError
 from ..core.grid import INCOMPLETE, Grid, checked
 from ..core.lazy import Lazy
+from ..core.marks import KINDS, Mark, marked
 from .door import DAMAGE, door, read_later
 from .layout import Size
 
@@ -31,9 +32,11 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _LONGEST_NAME = 256  # letters of a channel's name or unit
+SHORT = 512  # bytes, of a file that no reader knows, below which it ends too early
 HEAD = 65536  # bytes of a file that `detect` sees
 LARGEST_FILE = 2**30  # bytes that are read at once; no image comes near, and a blown-up file must not fill the memory
 RANGED = 2**26  # bytes of a film or map that `describe` reads for the least and greatest value
+RANGED_PARTS = 4096  # and how many parts: each curve of a map is a file of its own within an archive
 Path_ = str | os.PathLike[str]
 
 
@@ -62,6 +65,23 @@ def scans(path: Path_, *, size: Size = None, channel: str | None = None, unit: s
     """Every scan of a file, one per grid. Options and errors as in `read`."""
     tree = _tree(path, size, channel, unit, None)
     return [scan for scan in tree.values() if scan.data_vars]
+
+
+def one_scan(found: Sequence[xr.Dataset], wanted: str) -> xr.Dataset:
+    """Of several scans the one with that name, or number from 0. Raises ScanError that lists them."""
+    names = [str(s.attrs.get("name", "")) for s in found]
+    if wanted in names:
+        return found[names.index(wanted)]
+    if wanted.isdigit() and int(wanted) < len(found):
+        return found[int(wanted)]
+    raise ScanError(f"has no scan {wanted!r}; it has {', '.join(f'{i} {name!r}' for i, name in enumerate(names))}")
+
+
+def one_direction(scan: xr.Dataset, direction: str) -> xr.Dataset:
+    """The scan with what was recorded in one direction. Raises ScanError for one that it has not."""
+    from .pick import pick
+
+    return pick(scan, direction=direction)
 
 
 def frames(
@@ -199,6 +219,15 @@ def _reader(head: bytes, path: Path) -> Any:
         except DAMAGE as error:
             raise ReadError(f"{path}: the {reader.NAME} reader cannot judge it ({error})") from error
     what = "a folder that is no zarr store" if path.is_dir() else _looks_like(head)
+    named = [reader.NAME for reader in readers if path.suffix.lower() in reader.SUFFIXES]
+    if named and not path.is_dir():
+        like, size = " or ".join(sorted(named)), path.stat().st_size
+        if size < SHORT:
+            raise ReadError(
+                f"{path}: no reader knows this content; it is named like {like}, but its {size} bytes are too few "
+                "for a header, or none: it ends too early, or is something else"
+            )
+        what += f", though it is named like {like}"
     known = ", ".join(sorted({suffix for reader in readers for suffix in reader.SUFFIXES}))
     raise ReadError(f"{path}: no reader knows this content; it is {what}. Known: {known}")
 
@@ -228,13 +257,16 @@ def _looks_like(head: bytes) -> str:
     return f"of an unknown kind and begins with bytes {head[:8].hex(' ')}"
 
 
-def describe(path: Path_, *, size: Size = "unknown") -> dict[str, Any]:
-    """What `sharptip info FILE --json` prints: format, scans, their variables, ranges and sizes; JSON-clean."""
+def describe(path: Path_, *, size: Size = "unknown", ranges: bool = True) -> dict[str, Any]:
+    """What `sharptip info FILE --json` prints: format, scans, their variables, ranges and sizes; JSON-clean.
+
+    Without ranges the numbers of a scan need not be read.
+    """
     format, found = grids(path, size=size)
-    return {"format": format, "scans": [_described(grid) for grid in found]}
+    return {"format": format, "scans": [_described(grid, ranges) for grid in found]}
 
 
-def _described(grid: Grid) -> dict[str, Any]:
+def _described(grid: Grid, ranges: bool) -> dict[str, Any]:
     pixel = grid.pixel_size()
     size = None if pixel is None else [p * len(grid.axes[a].values) for p, a in zip(pixel, "yx", strict=True)]
     attrs = {k: v for k, v in grid.attrs.items() if k not in ("header", "history")}
@@ -242,33 +274,38 @@ def _described(grid: Grid) -> dict[str, Any]:
         "name": grid.name,
         "dims": list(grid.dims),
         "shape": list(grid.shape),
-        "variables": [{"name": c.name, "units": c.unit, **_range(c.data)} for c in grid.channels],
+        "variables": [{"name": c.name, "units": c.unit, **(_range(c.data) if ranges else {})} for c in grid.channels],
         "pixel_size_m": None if pixel is None else list(pixel),
         "size_m": size,
         "attrs": json.loads(json.dumps(attrs, default=str), parse_constant=lambda _: None),
+        "marks": [{"frame": i, "kind": m.kind, "reason": m.reason} for i, m in _marks(grid).items()],
     }
 
 
-def _range(data: np.ndarray | Lazy) -> dict[str, float | None]:
-    """Least and greatest finite value, None where there is none (complex numbers: of their magnitude).
+def _marks(grid: Grid) -> dict[int, Mark]:
+    about = {c.name: c for c in grid.channels if c.name in KINDS and c.dims == ("time",)}
+    return marked({name: (np.asarray(c.data), c.attrs) for name, c in about.items()})
 
-    None as well for a film or a map too large to be read just to be looked at.
+
+def _range(data: np.ndarray | Lazy) -> dict[str, float | None]:
+    """Least and greatest finite value, None where there is none (complex numbers: of their magnitude), and the share of
+    the numbers that are missing, not finite.
+
+    All None for a film or a map too large to be read just to be looked at.
     """
-    if isinstance(data, Lazy):
-        if data.nbytes > RANGED:
-            return {"min": None, "max": None}
-        parts = [r for r in map(_range, data.blocks()) if r["min"] is not None]
-        if not parts:
-            return {"min": None, "max": None}
-        return {"min": min(r["min"] for r in parts), "max": max(r["max"] for r in parts)}  # type: ignore[type-var]
-    values = np.abs(data) if np.iscomplexobj(data) else data
-    low, high = float(values.min()), float(values.max())
-    if not (np.isfinite(low) and np.isfinite(high)):
-        values = values[np.isfinite(values)]
-        if values.size == 0:
-            return {"min": None, "max": None}
-        low, high = float(values.min()), float(values.max())
-    return {"min": low, "max": high}
+    if isinstance(data, Lazy) and (data.nbytes > RANGED or data.parts > RANGED_PARTS):
+        return {"min": None, "max": None, "missing": None}
+    low, high, known = np.inf, -np.inf, 0
+    for values in data.blocks() if isinstance(data, Lazy) else [data]:
+        values = np.abs(values) if np.iscomplexobj(values) else values
+        least, greatest, n = float(values.min()), float(values.max()), values.size
+        if not (np.isfinite(least) and np.isfinite(greatest)):
+            values = values[np.isfinite(values)]
+            least, greatest, n = values.min(initial=np.inf), values.max(initial=-np.inf), values.size
+        low, high, known = min(low, float(least)), max(high, float(greatest)), known + n
+    if not known:
+        return {"min": None, "max": None, "missing": 1.0}
+    return {"min": low, "max": high, "missing": 1 - known / data.size}
 
 
 # Suffix → the module that writes it, and whether it holds one image or film alone.
@@ -286,6 +323,7 @@ def write(
     channel: str | None = None,
     direction: str | None = None,
     frame: int | None = None,
+    skip_junk: bool = False,
     speed: float | None = None,
     fps: float | None = None,
     tell: Callable[[str, int, int], None] | None = None,
@@ -295,6 +333,7 @@ def write(
     `.zarr` and `.nc` (netCDF) keep everything; `.gwy` keeps all images. `.gsf` holds one image, `.tif` one image or
     film, `.mp4` and `.gif` are movies of a film, `.csv` a table of curves, spectra or pixels. channel, direction,
     frame: what of the scan is written; without them all of it, or a WriteError where a format cannot hold that.
+    skip_junk: of a film without the frames that `clean` has marked as junk.
     What is lost is told in a warning. speed, fps: of a movie, in times the real one, or in frames per second (10
     where neither is given); tell is called with (what, done, of) as its frames are drawn.
 
@@ -302,17 +341,13 @@ def write(
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    if suffix not in _WRITERS:
-        known = " or ".join((", ".join(WRITTEN[:-1]), WRITTEN[-1]))
-        raise WriteError(f"{path}: scans are written as {known}, not as {path.suffix or 'no suffix'!r}")
-    if not path.parent.is_dir():
-        raise WriteError(f"{path}: there is no folder {path.parent}")
+    writable(path)
     if _WRITERS[suffix] != "movie" and (speed is not None or fps is not None):
         raise WriteError(f"{path}: speed and fps are for movies, .mp4 and .gif")
     from .pick import pick_all
 
     writer = import_module(f".{_WRITERS[suffix]}", __name__)
-    nodes = pick_all(_nodes(scan), channel, direction, frame)
+    nodes = pick_all(_nodes(scan), channel, direction, frame, skip_junk)
     try:
         if _WRITERS[suffix] == "movie":
             writer.write(nodes, path, speed=speed, fps=fps, tell=tell)
@@ -320,6 +355,36 @@ def write(
             writer.write(nodes, path)
     except OSError as error:
         raise WriteError(f"{path}: cannot be written ({error})") from error
+
+
+def check_fits(
+    scan: xr.Dataset | xr.DataTree | Sequence[xr.Dataset],
+    path: Path_,
+    *,
+    channel: str | None = None,
+    direction: str | None = None,
+    frame: int | None = None,
+    skip_junk: bool = False,
+) -> None:
+    """Nothing, if `write` with these would find what its format can hold; else the WriteError that it would raise.
+
+    To be asked before long work. Raises ChannelError or ScanError as well, for what the scan has not.
+    """
+    from .pick import HELD, only, pick_all
+
+    path = Path(path)
+    nodes = pick_all(_nodes(scan), channel, direction, frame, skip_junk)
+    if path.suffix.lower() in HELD:
+        only(nodes, HELD[path.suffix.lower()], path.suffix)
+
+
+def writable(path: Path) -> None:
+    """Raises WriteError for a suffix that is not written, or a folder that is not there."""
+    if path.suffix.lower() not in _WRITERS:
+        known = " or ".join((", ".join(WRITTEN[:-1]), WRITTEN[-1]))
+        raise WriteError(f"{path}: scans are written as {known}, not as {path.suffix or 'no suffix'!r}")
+    if not path.parent.is_dir():
+        raise WriteError(f"{path}: there is no folder {path.parent}")
 
 
 def _nodes(scan: Any) -> dict[str, Any]:

@@ -4,8 +4,9 @@ Layout: NEP 1. Nothing is ever unpickled. A three-dimensional array is a stack o
 grid of its own, since nobody said when it was taken. All frames of a stack are views of one block of memory; those of a
 large `.npy` stay in the file until they are asked for. An array of more dimensions is a map of spectra (y, x, axis_2,
 axis_3 …), as spectroscopic images are saved; arrays as long as some of its axes are kept beside it, and name them where
-they are known (`ckpfm`). Complex numbers become their real and imaginary parts, records one channel a field. In an
-`.npz`, one-dimensional arrays, text, and tables with one row per frame of a stack are kept in the header.
+they are known (`ckpfm`). A shape that looks like another order, such as colours last, is refused and never turned.
+Complex numbers become their real and imaginary parts, records one channel a field. In an `.npz`, one-dimensional
+arrays, text, and tables with one row per frame of a stack are kept in the header.
 """
 
 from __future__ import annotations
@@ -46,6 +47,9 @@ _LARGEST = 2**30  # bytes of what is taken into the memory as a whole
 _MOST_LISTED = 2**16  # numbers beside a map that belong to none of its axes and are kept in the header
 _SMALL = 16  # facts of up to this many values are kept verbatim
 _LONGEST_HEADER = 65536
+_COLOURS = 16  # of a last axis up to this long, behind two that are longer, nobody knows whether it is x or channels
+_LONGER = (2, 4)  # times: longer than a last axis of up to _THIN, than one of up to _COLOURS
+_THIN = 4  # pixels along a side; a map of spectra has more, a list of films or channels may not
 
 
 def detect(head: bytes, path: Path) -> bool:
@@ -62,6 +66,10 @@ def read(
 ) -> list[Grid]:
     """Every image of the file, or of its only stack the frames asked for, in the order asked for."""
     arrays, facts = _arrays(path)
+    told = any(a.ndim == 1 for a in arrays.values())  # lists as long as its axes say what the axes are
+    for key, values in arrays.items():
+        if frames is None and not told and (why := _another_order(values)):
+            raise ReadError(f"{f'{key!r}: ' if key else ''}{why}")
     maps = {k: a for k, a in arrays.items() if a.ndim > 3}
     if maps and frames is None:
         return _maps(path.stem, arrays, size, channel, unit, facts)
@@ -75,6 +83,38 @@ def read(
         name = path.stem if key == "" else key
         grids += _grids(name, values, None if frames is None else list(frames), size, channel, unit, facts)
     return grids
+
+
+def _another_order(values: Any) -> str:
+    """Why the shape of an array is no (frame, y, x) and no (y, x, axis_2 …), and what to do; '' where it may be one.
+
+    >>> _another_order(np.zeros((128, 128, 3)))[:55]
+    'its shape (128, 128, 3) has 3 colours or channels last,'
+    """
+    shape = tuple(values.shape)
+    times = _LONGER[shape[-1] > _THIN]
+    if len(shape) == 3 and shape[2] <= _COLOURS and min(shape[:2]) >= times * shape[2]:
+        return (
+            f"its shape {shape} has {shape[2]} colours or channels last, or is {shape[0]} images {shape[2]} pixels "
+            f"wide; a stack is (frame, y, x), so save np.moveaxis(array, -1, 0) or one of them, array[..., 0]; "
+            f"if its images are that narrow, ask for them by frame"
+        )
+    if len(shape) < 4:
+        return ""
+    first, last = shape[:2], shape[-2:]
+    squares = last[0] == last[1] and first[0] != first[1]
+    if min(first) <= _THIN < min(last) or (squares and min(last) > max(first)):
+        return (
+            f"its shape {shape} would be read as (y, x, axis_2 …), a map of {first[0]} × {first[1]} pixels, and looks "
+            f"like images of {last[0]} × {last[1]}; save each stack (frame, y, x) by itself, array[0], or a map with "
+            f"np.moveaxis(array, (-2, -1), (0, 1))"
+        )
+    if shape[-1] <= _THIN and len(shape) == 4 and shape[1] == shape[2] != shape[0]:
+        return (
+            f"its shape {shape} would be read as (y, x, axis_2, axis_3), a map of {first[0]} × {first[1]} pixels, and "
+            f"looks like {shape[0]} images with {shape[-1]} colours last; save one of them, array[..., 0]"
+        )
+    return ""
 
 
 def _grids(

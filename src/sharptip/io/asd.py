@@ -177,11 +177,11 @@ def _padded(channel: Channel, length: int) -> Channel:
     assert isinstance(data, Lazy)
     if len(data) == length:
         return channel
-    load = partial(_nan_behind, data.load, len(data), data.shape[1:])
+    load = partial(_nan_behind, data.load, len(data), (data.shape[1], data.shape[2]))
     return replace(channel, data=Lazy((length, *data.shape[1:]), data.dtype, load))
 
 
-def _nan_behind(load: Load, end: int, shape: tuple[int, int], places: np.ndarray) -> np.ndarray:
+def _nan_behind(load: Load, end: int, shape: tuple[int, ...], places: np.ndarray) -> np.ndarray:
     out = np.full((len(places), *shape), np.nan)
     if (there := places < end).any():
         out[there] = load(places[there])

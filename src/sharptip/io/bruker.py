@@ -72,8 +72,8 @@ def _images(data: mmap.mmap, stem: str, header: str, found: list[tuple[str, Sect
     """One grid for the images of each number of pixels and size."""
     images = [values for name, values in found if name in _IMAGES]
     common: Section = {}
-    for name, values in found:
-        if name not in (*_IMAGES, bruker_force.SECTION):
+    for _, values in found:
+        if "data offset" not in values:  # images, curves and plots are no settings of all
             common |= values
     groups: dict[tuple[object, ...], list[Found]] = {}
     axes: dict[tuple[object, ...], dict[str, Axis]] = {}

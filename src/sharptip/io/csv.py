@@ -90,7 +90,7 @@ def _table(part: Any, dims: tuple[str, ...], segments: list[str]) -> Any:
     shape = tuple(part.sizes[d] for d in dims)
     columns = {}
     for i, dim in enumerate(dims):
-        axis = part[dim].values if dim in part.coords else np.arange(shape[i])
+        axis = _counted(dim, part[dim].values) if dim in part.coords else np.arange(shape[i])
         along = axis.reshape([-1 if k == i else 1 for k in range(len(dims))])
         columns[_head(dim, part[dim].attrs)] = np.broadcast_to(along, shape).ravel()
     for name in [*part.data_vars, *(c for c in part.coords if c not in part.dims and set(part[c].dims) <= set(dims))]:
@@ -106,6 +106,12 @@ def _table(part: Any, dims: tuple[str, ...], segments: list[str]) -> Any:
         own = np.arange(shape[-1]) < np.asarray(part["length"].values)[..., None]
         table = table[np.broadcast_to(own, shape).ravel()]
     return table
+
+
+def _counted(dim: str, values: np.ndarray) -> np.ndarray:
+    """Places that only count, as whole numbers."""
+    counts = dim in ("curve", "sample", "site") and np.array_equal(values, np.round(values))
+    return values.astype(int) if counts else values
 
 
 def _named(values: np.ndarray, segments: list[str]) -> np.ndarray:

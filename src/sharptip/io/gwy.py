@@ -20,6 +20,8 @@ from ..core.errors import ReadError, WriteError
 from ..core.files import write_whole
 from ..core.grid import Channel, Grid, unique
 from ..core.units import is_si, to_si
+from . import gwy_place as places
+from .gwy_place import FACTS, LOST, PLACE, Place
 from .layout import Size, count, given_axes, join_directions, positive, split_direction, take, text
 from .pick import KEPT, regular, tell_lost
 
@@ -71,11 +73,18 @@ def images(container: Object, path: Path, size: Size) -> list[Grid]:
         raise ReadError("the container holds no image channel (no /0/data)")
     groups: dict[tuple[object, ...], list[int]] = {}
     for i, o in sorted(fields.items()):
-        groups.setdefault((o.get("xres"), o.get("yres"), o.get("xreal"), o.get("yreal"), _unit(o, "xy")), []).append(i)
+        place = _place(container, i)
+        size_of = o.get("xres"), o.get("yres"), o.get("xreal"), o.get("yreal"), _unit(o, "xy")
+        groups.setdefault((*size_of, place and place.scan), []).append(i)
     return [
         _grid(container, {i: fields[i] for i in ids}, size, path.stem if k == 0 else f"{path.stem}_{k + 1}")
         for k, ids in enumerate(groups.values())
     ]
+
+
+def _place(container: Object, i: int) -> Place | None:
+    meta = container.get(f"/{i}/meta")
+    return places.place_of(meta.get(_OURS + PLACE)) if isinstance(meta, dict) else None
 
 
 def _field(o: object) -> bool:
@@ -94,20 +103,33 @@ def _grid(container: Object, fields: Mapping[int, Object], size: Size, name: str
     own = None
     if si == "m":
         own = positive(first["yreal"], "yreal") * factor, positive(first["xreal"], "xreal") * factor
-    recorded, masks, header = [], [], {}
+    recorded, slices, masks, header = [], [], [], {}
     for i, field in fields.items():
         title = str(container.get(f"/{i}/data/title", f"channel {i}"))
         meta = container.get(f"/{i}/meta", {})
         base, way = split_direction(title)
-        recorded.append((base, way, _channel(title, base, _values(field, shape), _unit(field, "z"), meta)))
-        mask = container.get(f"/{i}/mask")
-        if isinstance(mask, Object) and mask.kind == "GwyDataField":
-            masks.append(Channel("mask", _values(mask, shape), "1", f"mask of {title}"))
+        values, mask, place = _values(field, shape), _mask(container, i, shape), _place(container, i)
+        if isinstance(meta, dict) and (gone := places.lost(values, meta.get(_OURS + LOST), mask)) is not None:
+            values = np.where(gone, np.nan, values)
+            mask = None if mask is not None and np.array_equal(mask > 0, ~np.isfinite(values)) else mask
+        channel = _channel(title, base, values, _unit(field, "z"), meta)
+        if place is None:
+            recorded.append((base, way, channel))
+        else:
+            slices.append((place, channel))
+        if mask is not None:
+            masks.append(Channel("mask", mask, "1", f"mask of {title}"))
         header[str(i)] = {"title": title, "meta": _facts(meta)}
-    channels, axes = join_directions(recorded)
-    axes |= given_axes(shape, size, own, "this channel")
+    channels, axes = places.joined(slices)
+    others, ways = join_directions(recorded)
+    axes |= ways | given_axes(shape, size, own, "this channel")
     about = {"filename": container.get("/filename", ""), "channels": header}
-    return Grid(name, unique(channels + masks), axes, about, _kept(header))
+    return Grid(name, unique(channels + others + masks), axes, about, _kept(header))
+
+
+def _mask(container: Object, i: int, shape: tuple[int, int]) -> np.ndarray | None:
+    mask = container.get(f"/{i}/mask")
+    return _values(mask, shape) if isinstance(mask, Object) and mask.kind == "GwyDataField" else None
 
 
 def _channel(title: str, base: str, values: np.ndarray, unit: str, meta: object) -> Channel:
@@ -198,6 +220,7 @@ def _string(data: bytes, at: int, end: int) -> tuple[str, int]:
 
 # What our own writer keeps beside a channel, and gives back when the file is read.
 _OURS = "sharptip "
+_NOT_FACTS = (*KEPT, "source", "format", "size")  # attributes that are kept by name, or are those of the file itself
 
 
 def _kept(channels: Mapping[str, Mapping[str, Any]]) -> dict[str, object]:
@@ -210,82 +233,84 @@ def _kept(channels: Mapping[str, Mapping[str, Any]]) -> dict[str, object]:
         return {}
     if not isinstance(listed, list):
         return {}
-    return {k: kept[k] for k in KEPT if isinstance(kept.get(k), str)}
+    others = {k: v for k, v in places.facts_in(kept.get(FACTS)).items() if k not in _NOT_FACTS}
+    return others | {k: kept[k] for k in KEPT if isinstance(kept.get(k), str)}
 
 
 def write(nodes: Mapping[str, Any], path: Path) -> None:
     """Write every image of the scans into one container."""
     scans = [one for one in nodes.values() if one.data_vars]
     data = contained(scans, path)
+    odd = [f"the attributes {', '.join(some)}" for one in scans if (some := places.not_plain(one))]
     others = [f"{name} {dict(v.sizes)}" for one in scans for name, v in one.data_vars.items()
               if not {"y", "x"} <= set(v.dims)]  # fmt: skip
-    if others:
-        more = f" and {len(others) - _TOLD} more" if len(others) > _TOLD else ""
-        tell_lost(path, [f"what is no image: {', '.join(others[:_TOLD])}{more}"])
+    more = f" and {len(others) - _TOLD} more" if len(others) > _TOLD else ""
+    tell_lost(path, [*([f"what is no image: {', '.join(others[:_TOLD])}{more}"] if others else []), *odd])
     write_whole(path, lambda temporary: temporary.write_bytes(data))
 
 
 def contained(scans: list[Any], path: Path) -> bytes:
     """The bytes of a container with every image of the scans, each slice of a repeated axis as its own channel.
 
-    Titles say the slice, e.g. 'height [forward]'; header and history of the scan are in each channel's metadata.
+    Titles say the slice, e.g. 'height [frame 3, 1.5 s]'; header and history of the scan are in each channel's
+    metadata, and so is its place along the axes. Lost pixels (NaN) get a mask, as Gwyddion has it.
     """
     parts, i = [], 0
-    for scan in scans:
+    for number, scan in enumerate(scans):
         masks = [v for v in scan.data_vars if str(v) == "mask"]
         first = i
         for name in scan.data_vars:
             if str(name) in masks and len(scan.data_vars) > 1:
                 continue
-            for title, index in _slices(scan, str(name)):
-                parts += _channel_parts(scan, str(name), title, index, i)
+            for index in _slices(scan, str(name)):
+                parts += _channel_parts(scan, str(name), number, index, i)
                 i += 1
         if masks and len(scan.data_vars) > 1 and set(scan["mask"].dims) == {"y", "x"} and i > first:
-            parts.append(_component(f"/{first}/mask", "o", _field_bytes(scan, "mask", {}, "1")))
+            parts.append(_component(f"/{first}/mask", "o", _field_bytes(scan, _image(scan, "mask", {}), "1")))
     if not i:
         raise WriteError("there is no image (a variable with axes y and x) to write as .gwy; write .zarr")
     parts.append(_component("/filename", "s", str(path.name)))
     return MAGIC + _object_bytes("GwyContainer", b"".join(parts))
 
 
-def _slices(scan: Any, name: str) -> Iterator[tuple[str, dict[str, int]]]:
-    """(title, where) of every (y, x) image in a variable; nothing for a variable that is no image."""
+def _slices(scan: Any, name: str) -> Iterator[dict[str, int]]:
+    """Where each (y, x) image of a variable is; nothing for a variable that is no image."""
     variable = scan[name]
     if not {"y", "x"} <= set(variable.dims):
         return
     repeats = [d for d in variable.dims if d not in ("y", "x")]
     for flat in np.ndindex(*(variable.sizes[d] for d in repeats)):
-        index = dict(zip(map(str, repeats), map(int, flat), strict=True))
-        said = [_said(scan, d, k) for d, k in index.items()]
-        way = variable.attrs.get("direction")
-        said += [str(way)] if way else []
-        yield name + "".join(f" [{s}]" for s in said), index
+        yield dict(zip(map(str, repeats), map(int, flat), strict=True))
 
 
-def _said(scan: Any, dim: str, k: int) -> str:
-    if dim not in scan.coords:
-        return f"{dim} {k}"
-    value = scan[dim].values[k]
-    return str(value) if dim == "direction" else f"{dim} {value} {scan[dim].attrs.get('units', '')}".rstrip()
-
-
-def _channel_parts(scan: Any, name: str, title: str, index: dict[str, int], i: int) -> list[bytes]:
+def _channel_parts(scan: Any, name: str, number: int, index: dict[str, int], i: int) -> list[bytes]:
     unit = str(scan[name].attrs.get("units", "1"))
     about = {"variable": name, "unit": unit, "vendor_name": str(scan[name].attrs.get("vendor_name", name))}
-    about |= {k: str(scan.attrs[k]) for k in KEPT if k in scan.attrs}
-    meta = b"".join(_component(_OURS + k, "s", v) for k, v in about.items())
-    return [
-        _component(f"/{i}/data", "o", _field_bytes(scan, name, index, unit)),
-        _component(f"/{i}/data/title", "s", title),
+    about |= {k: str(scan.attrs[k]) for k in KEPT if k in scan.attrs} | {PLACE: places.said(number, scan, name, index)}
+    about |= {FACTS: places.facts_of(scan, _NOT_FACTS)}
+    values, gone, fill = places.filled(_image(scan, name, index))
+    own_mask = "mask" in scan.data_vars and name != "mask"
+    parts = [
+        _component(f"/{i}/data", "o", _field_bytes(scan, values, unit)),
+        _component(f"/{i}/data/title", "s", places.title(name, scan, index, scan[name].attrs.get("direction"))),
         _component(f"/{i}/data/visible", "b", i == 0),
-        _component(f"/{i}/meta", "o", _object_bytes("GwyContainer", meta)),
     ]
+    if gone is not None:
+        about[LOST] = repr(fill)
+        if not own_mask:
+            parts.append(_component(f"/{i}/mask", "o", _field_bytes(scan, gone, "1")))
+    meta = b"".join(_component(_OURS + k, "s", v) for k, v in about.items())
+    return [*parts, _component(f"/{i}/meta", "o", _object_bytes("GwyContainer", meta))]
 
 
-def _field_bytes(scan: Any, name: str, index: dict[str, int], unit: str) -> bytes:
+def _image(scan: Any, name: str, index: dict[str, int]) -> np.ndarray:
     values = scan[name].isel(index).transpose("y", "x").values
     if np.iscomplexobj(values):
         raise WriteError(f"{name!r} is complex, which .gwy cannot hold; write .zarr")
+    return np.asarray(values, float)
+
+
+def _field_bytes(scan: Any, values: np.ndarray, unit: str) -> bytes:
     lateral = scan["x"].attrs.get("units")
     parts = []
     for axis in ("x", "y"):

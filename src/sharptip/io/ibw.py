@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import re
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ..core.errors import ReadError
-from ..core.grid import Axis, Channel, Grid, unique
+from ..core.grid import INCOMPLETE, Axis, Channel, Grid, unique
 from ..core.units import to_si
 from . import ibw_force
 from .layout import Size, count, floats, given_axes, join_directions, positive, split_direction, take, text, until_nul
@@ -29,6 +30,7 @@ NEEDS_SIZE = True  # an Igor wave need not have lengths on its axes; Asylum's al
 
 _TYPES = {2: "f4", 4: "f8", 8: "i1", 16: "i2", 32: "i4", 72: "u1", 80: "u2", 96: "u4"}
 _HEADERS = {2: 126, 5: 384, 7: 384}  # version → bytes of file header and wave header, which the checksum covers
+_LAST_WORDS = (b"MFP3D", b"Force", b"ARDF")
 _LABEL = 32  # bytes of one dimension label, at least
 _LONG_NAME = 56  # where version 7 says how many bytes the name at the end of the file has
 
@@ -49,7 +51,23 @@ def detect(head: bytes, path: Path) -> bool:
 def read(path: Path, *, size: Size = None, channel: str | None = None, unit: str | None = None) -> list[Grid]:
     data = path.read_bytes()
     order, version = order_of(data), _version(data)[1]
-    return [_wave(data, order, path, size, _long_name(data, order) if version == 7 else "")]
+    grid = _wave(data, order, path, size, _long_name(data, order) if version == 7 else "")
+    if version == 5 and (why := _cut_off(data, order)):
+        grid = replace(grid, attrs={**grid.attrs, INCOMPLETE: why})
+    return [grid]
+
+
+def _cut_off(data: bytes, order: str) -> str:
+    """What is missing of what Asylum's software puts behind the wave: small previews, and a list of them whose last
+    word is the kind of the file. A wave with nothing behind it was saved by Igor alone and is whole."""
+    wave_size, *parts = struct.unpack_from(order + "12i", data, 4)
+    behind = data[64 + wave_size + sum(parts) :]
+    if not behind.strip(b"\0") or behind.rstrip(b"\0 \r\n").endswith(_LAST_WORDS):
+        return ""
+    return (
+        "the file was cut off: the end of the previews that Asylum's software puts behind the wave is missing; the "
+        "wave, its note and its labels are whole"
+    )
 
 
 def order_of(data: bytes) -> str:

@@ -14,6 +14,9 @@ import re
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +24,22 @@ import numpy as np
 
 from ..core.errors import ReadError, UnitError
 from ..core.grid import Axis, Channel, Grid
+from ..core.lazy import Lazy
+from ..core.marks import KINDS, REASONS, Mark, variables
 from ..core.units import to_si
 from .array import named_channel
 from .layout import Size, finite, floats, given_axes, positive
 from .pick import KEPT, restored
+from .store import unchanged
 
 NAME = "image"
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 GENERIC = True
 NEEDS_SIZE = True
+LAZY = True
 
+_AT_ONCE = 2**24  # bytes; the frames of a larger film of ours stay in the file
+_LARGEST = 2**30  # bytes of what is taken into the memory as a whole
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 _AS_RGB = ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV")  # modes whose numbers are no intensities
@@ -49,6 +58,12 @@ def detect(head: bytes, path: Path) -> bool:
 def read(path: Path, *, size: Size = None, channel: str | None = None, unit: str | None = None) -> list[Grid]:
     with path.open("rb") as file:
         is_tiff = file.read(4) in _TIFF
+    if is_tiff and path.stat().st_size > _AT_ONCE and channel is None and unit is None and (film := _film(path, size)):
+        return [film]
+    if path.stat().st_size > _LARGEST:
+        raise ReadError(
+            f"it is {path.stat().st_size / 2**30:.1f} GiB; films of ours are read at any size, all else to 1"
+        )
     pictures = _tiff(path) if is_tiff else _picture(path)
     ours = restored(pictures[0][2].get("Info")) if pictures and channel is None and unit is None else {}
     if ours:
@@ -66,17 +81,72 @@ def read(path: Path, *, size: Size = None, channel: str | None = None, unit: str
 def _restored(path: Path, pictures: list[Picture], ours: dict[str, str], size: Size) -> Grid:
     """An image or a film that our own writer made: its name, unit and times are in the Info of ImageJ."""
     values, own, header = pictures[0]
-    times = json.loads(ours["time"]) if "time" in ours else None
-    if len({p[0].shape for p in pictures}) != 1 or len(pictures) != (1 if times is None else len(times)):
+    n = len(json.loads(ours["time"])) if "time" in ours else None
+    if len({p[0].shape for p in pictures}) != 1 or len(pictures) != (n or 1):
         raise ReadError(f"it has {len(pictures)} pages and says it has other ones; the file is damaged")
-    data = values if times is None else np.stack([p[0] for p in pictures])
+    data = floats(values if n is None else np.stack([p[0] for p in pictures]))
+    return _ours(path, data, own, header, ours, size)
+
+
+def _film(path: Path, size: Size) -> Grid | None:
+    """A film that our own writer made, whose pages are read when they are asked for; None where it is none."""
+    with _opened(path) as tiff:
+        info = str((tiff.imagej_metadata or {}).get("Info", "")) if tiff.is_imagej else ""
+        ours = restored(info)
+        if "time" not in ours:
+            return None
+        pages, first = tiff.pages, tiff.pages[0]
+        if len(pages) != len(json.loads(ours["time"])):
+            raise ReadError(f"it has {len(pages)} pages and says it has other ones; the file is damaged")
+        for page in pages:
+            if page.shape != first.shape or page.dtype != first.dtype or page.compression != 1 or len(page.shape) != 2:
+                return None
+            _inside(page, path)
+        kind = floats(np.empty(0, first.dtype)).dtype
+        load = partial(_frames, path, path.stat().st_mtime_ns)
+        data = Lazy((len(pages), *first.shape), kind, load)
+        header = _header(first) | {"Info": info}
+        return _ours(path, data, _own_size(tiff, first), header, ours, size)
+
+
+def _frames(path: Path, modified: int, which: np.ndarray) -> np.ndarray:
+    unchanged(path, modified)
+    with _opened(path) as tiff:
+        return np.stack([floats(tiff.pages[int(i)].asarray()) for i in which])
+
+
+def _ours(
+    path: Path,
+    data: np.ndarray | Lazy,
+    own: tuple[float, float] | None,
+    header: dict[str, Any],
+    ours: dict[str, str],
+    size: Size,
+) -> Grid:
+    times = json.loads(ours["time"]) if "time" in ours else None
+    ny, nx = data.shape[-2:]
     axes = {} if times is None else {"time": Axis(np.array([finite(t, "a time") for t in times]), "s")}
-    axes |= given_axes((values.shape[0], values.shape[1]), size, own, "a picture")
+    axes |= given_axes((ny, nx), size, own, "a picture")
     dims = ("y", "x") if times is None else ("time", "y", "x")
     said = {"direction": ours["direction"]} if "direction" in ours else {}
     name = ours.get("vendor_name", ours["variable"])
-    made = Channel(ours["variable"], floats(data), ours["units"], name, dims, said)
-    return Grid(path.stem, (made,), axes, header, {k: ours[k] for k in KEPT if k in ours})
+    made = Channel(ours["variable"], data, ours["units"], name, dims, said)
+    return Grid(
+        path.stem, (made, *_marks(ours, len(times or []))), axes, header, {k: ours[k] for k in KEPT if k in ours}
+    )
+
+
+def _marks(ours: dict[str, str], n: int) -> list[Channel]:
+    """Which frames were marked as junk or doubtful, as the film had it when it was written."""
+    if "marks" not in ours:
+        return []
+    found = {int(i): Mark(str(kind), str(reason)) for i, (kind, reason) in json.loads(ours["marks"]).items()}
+    if not all(0 <= i < n and mark.kind in KINDS for i, mark in found.items()):
+        raise ReadError("it marks frames that it does not have; the file is damaged")
+    return [
+        Channel(kind, values, "1", kind, ("time",), {REASONS: about[REASONS]})
+        for kind, (values, about) in variables(found, n).items()
+    ]
 
 
 def _grey(values: np.ndarray) -> tuple[np.ndarray, str]:
@@ -132,19 +202,30 @@ def _check_png(data: bytes) -> None:
 
 def _tiff(path: Path) -> list[Picture]:
     """Every page of a TIFF as a picture, with its trustworthy size."""
+    with _opened(path) as tiff:
+        if len(tiff.pages) > 4096:
+            raise ReadError(f"it claims {len(tiff.pages)} pages")
+        return [_page(tiff, i, path) for i in range(len(tiff.pages))]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The TIFF. What tifffile only logs about damage is checked here."""
     import tifffile
 
     log = logging.getLogger("tifffile")
-    before, log.disabled = log.disabled, True  # what it only logs about damage is checked here
+    before, log.disabled = log.disabled, True
     try:
         with tifffile.TiffFile(path) as tiff:
-            if len(tiff.pages) > 4096:
-                raise ReadError(f"it claims {len(tiff.pages)} pages")
-            return [_page(tiff, i, path) for i in range(len(tiff.pages))]
+            yield tiff
     except tifffile.TiffFileError as error:
         raise ReadError(str(error)) from error
     finally:
         log.disabled = before
+
+
+def _header(page: Any) -> dict[str, Any]:
+    return {tag.name: str(tag.value)[:4096] for tag in page.tags.values() if tag.count < 4096 or tag.dtype == 2}
 
 
 def _page(tiff: Any, i: int, path: Path) -> Picture:
@@ -158,7 +239,7 @@ def _page(tiff: Any, i: int, path: Path) -> Picture:
         values = np.moveaxis(page.colormap[:, values], 0, -1) / 65535.0
     if values.ndim == 3 and page.planarconfig.name == "SEPARATE":
         values = np.moveaxis(values, 0, -1)
-    header = {tag.name: str(tag.value)[:4096] for tag in page.tags.values() if tag.count < 4096 or tag.dtype == 2}
+    header = _header(page)
     if tiff.is_imagej:
         header["Info"] = str((tiff.imagej_metadata or {}).get("Info", ""))
     return values, _own_size(tiff, page), header

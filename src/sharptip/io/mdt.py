@@ -105,9 +105,8 @@ def read(path: Path, *, size: Size = None, channel: str | None = None, unit: str
         else:
             unread.append(f"frame {frame.index}: of the unknown type {frame.kind}")
     if not found:
-        raise ReadError(
-            f"no frame holds an image or a spectrum; there are {unread + [str(o.get('what')) for o in others]}"
-        )
+        there = unread + [str(o["what"]) for o in others if "what" in o]
+        raise ReadError(f"no frame holds an image or a spectrum; there are {', '.join(there) or 'none'}")
     _only_unknown(found, size)
     grids = [_grid(path.stem, i, group, others) for i, group in enumerate(_groups(found))]
     if unread:

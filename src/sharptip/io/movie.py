@@ -1,14 +1,16 @@
 """A film as a movie (`.mp4`, H.264; `.gif`), with a scale bar, the time, and the colours' scale and unit burnt in.
 
 Around the image, never on it: under it the scale bar and the time of the frame, right of it the colours from the 1st to
-the 99th percentile of the whole film, so that the same colour means the same height in every frame.
+the 99th percentile of the whole film, so that the same colour means the same height in every frame. What is
+marked as junk or doubtful has a border in the mark's colour and the reason under it; junk does not count in the
+percentiles.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ import numpy as np
 
 from ..core.errors import WriteError
 from ..core.files import write_whole
+from ..core.marks import Mark, marks
 from ..core.units import say, shown
 from .pick import kept_apart, only, regular, tell_lost
 
@@ -35,6 +38,9 @@ _LARGEST = 4096  # pixels of a side; H.264 has hardly more
 _RIGHT, _BELOW, _MARGIN, _LETTERS = 116, 48, 12, 18  # pixels around the image, and height of the letters
 _LEAST = (120, 280)  # (height, width) that bar, time and colours need beside the image
 _PAPER, _INK, _LOST = (20, 24, 30), (236, 240, 244), (110, 110, 110)  # ground, text, pixels that are NaN
+_MARKS = {"junk": (214, 60, 60), "doubtful": (224, 164, 40)}  # colours of marked frames
+_NOTE = 44  # pixels under a film with marked frames, for the reason
+_REASON = 14  # height of its letters
 _NICE = (1, 2, 5)  # lengths of scale bars: these times a power of ten
 
 
@@ -48,6 +54,7 @@ class Look:
     image: tuple[int, int]  # (height, width) of the image in the movie, pixels
     bar: tuple[int, str] | None  # length of the scale bar in pixels, and what it says
     palette: np.ndarray  # (256, 3) bytes
+    marks: Mapping[int, Mark] = field(default_factory=dict)  # of frames
 
 
 def write(
@@ -61,11 +68,11 @@ def write(
     """Write the one film there is. speed: in times the real one; fps: frames per second; 10 of them without either."""
     film = only(nodes, [("time", "y", "x")], path.suffix)
     rate = _rate(np.asarray(film["time"].values, float), speed, fps)
-    look = _look(film)
+    scan = next(s for s in nodes.values() if film.name in s.data_vars)
+    look = _look(film, marks(scan))
     pictures = _drawn(film, look, tell)
     encode = _gif if path.suffix.lower() == ".gif" else _mp4
     write_whole(path, lambda temporary: encode(pictures, temporary, rate))
-    scan = next(s for s in nodes.values() if film.name in s.data_vars)
     tell_lost(
         path, ["the numbers themselves (it holds colours)", "header and history", *kept_apart(scan, str(film.name))]
     )
@@ -88,20 +95,20 @@ def _rate(times: np.ndarray, speed: float | None, fps: float | None) -> Fraction
     return Fraction(rate).limit_denominator(1000)
 
 
-def _look(film: Any) -> Look:
+def _look(film: Any, found: Mapping[int, Mark]) -> Look:
     from matplotlib import colormaps
 
-    low, high = _limits(film)
+    low, high = _limits(film, [i for i in range(len(film)) if i not in found or found[i].kind != "junk"])
     palette = (colormaps[COLOURS](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
     ny, nx = film.sizes["y"], film.sizes["x"]
     if film["x"].attrs["units"] != "m":
         image = _sides(ny, nx)
-        return Look(low, high, str(film.attrs["units"]), image, None, palette)
+        return Look(low, high, str(film.attrs["units"]), image, None, palette, found)
     dy, dx = (regular(film, axis, "a movie")[1] for axis in ("y", "x"))
     image = _sides(ny, nx, dy, dx)
     length = _nice(nx * dx / 3)
     bar = round(image[1] * length / (nx * dx)), say(length, "m")
-    return Look(low, high, str(film.attrs["units"]), image, bar, palette)
+    return Look(low, high, str(film.attrs["units"]), image, bar, palette, found)
 
 
 def _sides(ny: int, nx: int, dy: float = 1.0, dx: float = 1.0) -> tuple[int, int]:
@@ -119,12 +126,12 @@ def _nice(length: float) -> float:
     return float(max(n * power for n in _NICE if n * power <= length * (1 + 1e-9)))
 
 
-def _limits(film: Any) -> tuple[float, float]:
-    """Percentiles of the whole film, from values spread evenly over it; a film that hides its frames is told."""
+def _limits(film: Any, good: list[int]) -> tuple[float, float]:
+    """Percentiles of the good frames, from values spread evenly over them; a film that hides its frames is told."""
     if film.dtype.kind == "c":
         raise WriteError(f"{film.name!r} is complex, which has no colour; write its magnitude")
     every = max(1, film.size // _SAMPLED)
-    frames = (np.asarray(film.isel(time=i).values, float).ravel()[i % every :: every] for i in range(len(film)))
+    frames = (np.asarray(film.isel(time=i).values, float).ravel()[i % every :: every] for i in good or range(len(film)))
     sample = [v[np.isfinite(v)] for v in frames]
     sample = [v for v in sample if v.size]
     if not sample:
@@ -142,7 +149,8 @@ def _drawn(film: Any, look: Look, tell: Tell | None) -> Iterator[Image]:
     times = np.asarray(film["time"].values, float)
     ground = _ground(look)
     for i, t in enumerate(times):
-        yield _frame(np.asarray(film.isel(time=i).values, float), t, times, look, ground)
+        picture = _frame(np.asarray(film.isel(time=i).values, float), t, times, look, ground)
+        yield _noted(picture, i, look)
         if tell is not None:
             tell("drawing frames", i + 1, len(times))
 
@@ -156,6 +164,27 @@ def _frame(values: np.ndarray, t: float, times: np.ndarray, look: Look, ground: 
     height, width = _room(look)
     pen = ImageDraw.Draw(picture)
     pen.text((_MARGIN + width, _MARGIN + height + _BELOW // 2), _clock(t, times), _INK, _font(), anchor="rm")
+    return picture
+
+
+def _noted(picture: Image, i: int, look: Look) -> Image:
+    """The picture of frame i with its mark, where it has one: around the image, never on it."""
+    from PIL import ImageDraw
+
+    if i not in look.marks:
+        return picture
+    mark, pen, (height, width) = look.marks[i], ImageDraw.Draw(picture), look.image
+    colour = _MARKS[mark.kind]
+    edge = _MARGIN // 2
+    pen.rectangle(
+        (_MARGIN - edge, _MARGIN - edge, _MARGIN + width + edge - 1, _MARGIN + height + edge - 1), None, colour, edge
+    )
+    top, room = _MARGIN + _room(look)[0] + _BELOW, picture.width - 2 * _MARGIN
+    pen.text((_MARGIN, top), mark.kind, colour, _font(_REASON), anchor="lt")
+    said, letters = mark.reason, _font(_REASON)
+    while letters.getlength(said) > room and len(said) > 1:
+        said = f"{said[:-2].rstrip('…')}…"
+    pen.text((_MARGIN, top + _REASON + 6), said, _INK, letters, anchor="lt")
     return picture
 
 
@@ -179,7 +208,7 @@ def _ground(look: Look) -> Image:
     from PIL import Image, ImageDraw
 
     height, width = _room(look)
-    size = width + 2 * _MARGIN + _RIGHT, height + _MARGIN + _BELOW
+    size = width + 2 * _MARGIN + _RIGHT, height + _MARGIN + _BELOW + (_NOTE if look.marks else 0)
     picture = Image.new("RGB", (size[0] + size[0] % 2, size[1] + size[1] % 2), _PAPER)  # H.264 wants even sides
     pen, left = ImageDraw.Draw(picture), width + 2 * _MARGIN
     top, bottom = _MARGIN + _LETTERS + 6, _MARGIN + height
@@ -203,11 +232,11 @@ def _room(look: Look) -> tuple[int, int]:
     return max(look.image[0], _LEAST[0]), max(look.image[1], _LEAST[1])
 
 
-def _font() -> Any:
+def _font(height: int = _LETTERS) -> Any:
     from matplotlib import get_data_path
     from PIL import ImageFont
 
-    return ImageFont.truetype(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", _LETTERS)  # has µ, Å, Ω
+    return ImageFont.truetype(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", height)  # has µ, Å, Ω
 
 
 def _mp4(pictures: Iterator[Image], path: Path, rate: Fraction) -> None:

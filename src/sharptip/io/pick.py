@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.errors import ChannelError, ScanError, WriteError
+from ..core.marks import KINDS, marks, variables
 from ..core.units import is_si
 
 if TYPE_CHECKING:
@@ -22,17 +23,23 @@ KEPT = ("name", "header", "history", "slow_direction", "scan_direction")  # fact
 
 
 def pick(
-    scan: xr.Dataset, channel: str | None = None, direction: str | None = None, frame: int | None = None
+    scan: xr.Dataset,
+    channel: str | None = None,
+    direction: str | None = None,
+    frame: int | None = None,
+    skip_junk: bool = False,
 ) -> xr.Dataset:
     """The scan with only this channel, direction and frame of a film; None keeps all. The pick is in the history.
 
+    skip_junk: of a film that `clean` has marked, without the frames that are junk; the doubtful ones stay.
     Raises ChannelError or ScanError that says what there is instead.
     """
     from ..core.history import remember
     from ..core.scan import label
 
-    asked = {"channel": channel, "direction": direction, "frame": frame}
-    asked = {k: v for k, v in asked.items() if v is not None}
+    given = {"channel": channel, "direction": direction, "frame": frame}
+    asked: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+    asked |= {"skip_junk": True} if skip_junk else {}
     if not asked or (list(asked) == ["channel"] and list(scan.data_vars) == [channel]):
         return scan
     out = scan
@@ -42,23 +49,42 @@ def pick(
         out = scan[[channel, *_beside(scan, channel)]]
     if direction is not None:
         out = _one_way(out, direction)
+    if skip_junk:
+        out = _without_junk(out)
     if frame is not None:
         n = out.sizes.get("time", 0)
         if "time" not in out.sizes:
             raise ScanError(f"{label(scan)} is one image; leave frame= out")
         if not 0 <= frame < n:
             raise ScanError(f"there is no frame {frame}; {label(scan)} has {n} frames, the first is 0")
-        out = out.isel(time=frame)
-        out.attrs = {**out.attrs, "frame": frame}
+        mark = marks(out).get(frame)
+        out = out.drop_vars(KINDS, errors="ignore").isel(time=frame)
+        out.attrs = {**out.attrs, "frame": frame, **({} if mark is None else {"marked": mark.told()})}
     return remember(scan, out, "pick", asked)
 
 
 def _beside(scan: xr.Dataset, channel: str) -> list[str]:
-    """What says where a curve is and how far it goes, and stays with each of its channels."""
+    """What says where a curve is and how far it goes, or that a frame is junk; it stays with each of their channels."""
     dims = set(scan[channel].dims)
+    if "time" in dims:
+        return [v for v in KINDS if v in scan.data_vars and v != channel]
     if not dims & {"curve", "site"}:
         return []
     return [v for v in ABOUT_CURVES if v in scan.data_vars and v != channel and set(scan[v].dims) <= dims]
+
+
+def _without_junk(scan: xr.Dataset) -> xr.Dataset:
+    from ..core.scan import label
+
+    if "time" not in scan.dims or KINDS[0] not in scan.data_vars:
+        raise ScanError(f"{label(scan)} has no frames that are marked as junk; sharptip clean marks those of a film")
+    found = marks(scan)
+    kept = [i for i in range(scan.sizes["time"]) if i not in found or found[i].kind != KINDS[0]]
+    if not kept:
+        raise ScanError(f"{label(scan)} has nothing but junk frames; leave skip_junk out to see them")
+    out = scan.isel(time=kept)
+    left = {new: found[old] for new, old in enumerate(kept) if old in found}
+    return out.assign({name: ("time", *about) for name, about in variables(left, len(kept)).items()})
 
 
 def _one_way(scan: xr.Dataset, direction: str) -> xr.Dataset:
@@ -79,20 +105,32 @@ def _one_way(scan: xr.Dataset, direction: str) -> xr.Dataset:
     return scan.drop_vars(others)
 
 
-def pick_all(nodes: dict[str, Any], channel: str | None, direction: str | None, frame: int | None) -> dict[str, Any]:
+def pick_all(
+    nodes: dict[str, Any], channel: str | None, direction: str | None, frame: int | None, skip_junk: bool = False
+) -> dict[str, Any]:
     """`pick` on every scan of a file: those without the channel are left out, at least one has it."""
     has = {p: s for p, s in nodes.items() if s.data_vars and (channel is None or channel in s.data_vars)}
     if not has:
         known = dict.fromkeys(v for s in nodes.values() for v in s.data_vars)
         raise ChannelError(f"there is no channel {channel!r}; there are {_listed(known)}")
-    if (channel, direction, frame) == (None, None, None):
+    if (channel, direction, frame, skip_junk) == (None, None, None, False):
         return nodes
     if frame is not None and len(has) > 1 and not any("time" in s.dims for s in has.values()):
         if not 0 <= frame < len(has):
             raise ScanError(f"there is no frame {frame}; there are {len(has)} frames, the first is 0")
         has, frame = dict([list(has.items())[frame]]), None  # a stack without times: each frame is a scan of its own
-    picked = {p: pick(s, channel, direction, frame) for p, s in has.items()}
+    marked = [p for p, s in has.items() if KINDS[0] in s.data_vars] or list(has)  # none: the first says so
+    picked = {p: pick(s, channel, direction, frame, skip_junk and p in marked) for p, s in has.items()}
     return {p: picked.get(p, s) for p, s in nodes.items() if p in picked or not s.data_vars}
+
+
+HELD: dict[str, list[tuple[str, ...]]] = {
+    ".gsf": [("y", "x")],
+    ".tif": [("y", "x"), ("time", "y", "x")],
+    ".mp4": [("time", "y", "x")],
+    ".gif": [("time", "y", "x")],
+}  # axes of what the formats for one image or film hold; the others hold all images
+HELD[".tiff"] = HELD[".tif"]
 
 
 def only(nodes: Mapping[str, Any], dims: Iterable[tuple[str, ...]], format: str) -> xr.DataArray:
@@ -107,25 +145,34 @@ def only(nodes: Mapping[str, Any], dims: Iterable[tuple[str, ...]], format: str)
     if not found:
         raise WriteError(f"there is no image (a variable with axes y and x) to write as {format}; write .zarr or .nc")
     names = list(dict.fromkeys(name for _, name in found))
-    if len(names) > 1:
-        raise WriteError(f"{format} holds one channel; choose it with channel=: {_listed(names)}")
+    ways = list(
+        dict.fromkeys(str(w) for one in found.values() if "direction" in one.dims for w in one["direction"].values)
+    )
+    choices = [f"channel=: {_listed(names)}"] if len(names) > 1 else []
+    choices += [f"direction=: {_listed(ways)}"] if ways else []
+    if choices:
+        held = "one channel" if len(names) > 1 else "one direction"
+        raise WriteError(f"{format} holds {held}; choose it with {'; and with '.join(choices)}")
     if len(found) > 1:
         raise WriteError(
-            f"{format} holds one image, and {names[0]!r} is in {len(found)} scans; write one of them alone"
+            f"{format} holds one image, and {names[0]!r} is in {len(found)} scans; write one of them alone (--scan at "
+            f"the command line), or all as .zarr, .nc or .gwy"
         )
     one = next(iter(found.values()))
-    if "direction" in one.dims:
-        ways = _listed(one["direction"].values)
-        raise WriteError(f"{format} holds one direction; choose it with direction=: {ways}")
+    dims = list(dims)
     fits = [d for d in dims if set(d) == set(one.dims)]
-    if not fits and set(one.dims) == {"time", "y", "x"}:
-        raise WriteError(f"{format} holds one image; choose frame=, from 0 to {one.sizes['time'] - 1}")
-    if not fits:
+    if fits:
+        return one.transpose(*fits[0])
+    if set(one.dims) == {"time", "y", "x"}:
         raise WriteError(
-            f"{format} does not hold {names[0]!r} with axes {_listed(one.dims)}; choose with scan.isel(…) first, or "
-            "write .zarr or .nc"
+            f"{format} holds one image; choose frame=, from 0 to {one.sizes['time'] - 1}, or write the film as .tif, "
+            ".gwy or .zarr"
         )
-    return one.transpose(*fits[0])
+    if set(one.dims) == {"y", "x"}:
+        raise WriteError(
+            f"{format} holds a film, and {names[0]!r} is one image without times; write .tif, .gsf, .gwy or .zarr"
+        )
+    raise WriteError(f"{format} does not hold {names[0]!r} with axes {_listed(one.dims)}; write .zarr, .nc or .gwy")
 
 
 def tell_lost(path: Path, lost: Iterable[str]) -> None:
@@ -136,8 +183,8 @@ def tell_lost(path: Path, lost: Iterable[str]) -> None:
 
 
 def kept_apart(scan: Any, channel: str) -> list[str]:
-    """The other channels of a scan, as something that is lost."""
-    others = [str(v) for v in scan.data_vars if v != channel]
+    """The other channels of a scan, as something that is lost; what marks its frames is no channel."""
+    others = [str(v) for v in scan.data_vars if v != channel and v not in KINDS]
     return [f"the channels {', '.join(others)}"] if others else []
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..core.errors import WriteError
 from ..core.files import write_whole
+from ..core.marks import Mark, marks
 from ..core.units import shown
 from .pick import facts, kept_apart, odd_attributes, only, regular, single, tell_lost
 
@@ -43,7 +44,9 @@ def write(nodes: Mapping[str, Any], path: Path) -> None:
         options["resolution"] = (1 / (dx * factor), 1 / (dy * factor))
     if len(shape) == 3:
         seconds = np.asarray(scan["time"].values, float)
-        told |= _times(seconds)
+        found = marks(scan)
+        told |= _times(seconds, found)
+        about |= {"marks": json.dumps(found)} if found else {}
         about["time"] = json.dumps(seconds.tolist())
     told["Info"] = json.dumps(about)
     rounded: list[bool] = []
@@ -53,10 +56,10 @@ def write(nodes: Mapping[str, Any], path: Path) -> None:
     tell_lost(path, lost + (["more than 7 digits (32-bit floats)"] if any(rounded) else []))
 
 
-def _times(seconds: np.ndarray) -> dict[str, Any]:
-    """ImageJ has one time between frames; the times themselves are each frame's label."""
+def _times(seconds: np.ndarray, found: Mapping[int, Mark]) -> dict[str, Any]:
+    """ImageJ has one time between frames; the times themselves are each frame's label, with its mark if it has one."""
     gap = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
-    labels = {"Labels": [f"{t:.9g} s" for t in seconds]}
+    labels = {"Labels": [f"{t:.9g} s" + (f", {found[i].told()}" if i in found else "") for i, t in enumerate(seconds)]}
     return labels | ({"finterval": gap, "tunit": "s"} if gap > 0 else {})
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..core.errors import ReadError
 from ..core.grid import Axis, Channel, unique
 from ..core.lazy import Lazy
 from ..core.units import to_si
@@ -91,28 +92,35 @@ def _lines(
 
 
 def movie(path: Path, data: bytes, start: int, facts: Facts) -> tuple[list[Channel], dict[str, Axis]]:
-    """A film (time, y, x), each frame read when it is asked for."""
+    """A film (time, y, x), each frame read when it is asked for; counted frames where no times are said."""
     n = count(facts[GENERAL, "Number of Frames"], "Number of Frames")
     stored = numbers(data, start, n, facts)
     factor, unit = worth(facts, "Z Amplitude", stored)
     load = partial(_frames, str(path), start, stored.shape, stored.dtype.str, factor)
     name = facts.get((GENERAL, "Acquisition channel")) or "Topography"
-    made = Channel.from_vendor(name, Lazy(stored.shape, np.dtype(float), load), unit, ("time", "y", "x"))
+    times = _times(facts, n)
+    along, axis = ("sample", Axis(np.arange(n), "1")) if times is None else ("time", Axis(times, "s"))
+    made = Channel.from_vendor(name, Lazy(stored.shape, np.dtype(float), load), unit, (along, "y", "x"))
     made = replace(made, attrs={**made.attrs, "reader_untested": UNTESTED})
-    return list(unique([made])), {"time": _times(facts, n), **axes_of(facts)}
+    return list(unique([made])), {along: axis, **axes_of(facts)}
 
 
-def _times(facts: Facts, n: int) -> Axis:
-    """Seconds of the frames as they are listed, or spread over the total time; their numbers where neither is said."""
+def _times(facts: Facts, n: int) -> np.ndarray | None:
+    """Seconds of the frames as they are listed, or spread over the total time."""
     listed = [facts.get(("Frames Synchronization", f"Frame {k:04d}")) for k in range(n)]
     seconds = [quantity(v, "the time of a frame") for v in listed if v]
     if len(seconds) == n and (np.diff([s for s, _ in seconds]) > 0).all():
-        return Axis(np.array([s * to_si(unit or "s")[0] for s, unit in seconds]), "s")
+        return np.array([s * _seconds(unit) for s, unit in seconds])
     said = facts.get((GENERAL, "Total Time"))
     total, unit = quantity(said, "Total Time") if said else (0.0, "s")
-    if total > 0:
-        return Axis(np.arange(n) * (total * to_si(unit or "s")[0] / n), "s")
-    return Axis(np.arange(n), "1")
+    return np.arange(n) * (total * _seconds(unit) / n) if total > 0 else None
+
+
+def _seconds(unit: str) -> float:
+    factor, si = to_si(unit or "s")
+    if si != "s":
+        raise ReadError(f"the times of a movie are in {unit!r}; the header is damaged")
+    return factor
 
 
 def _frames(path: str, start: int, shape: tuple[int, ...], dtype: str, factor: float, which: np.ndarray) -> np.ndarray:

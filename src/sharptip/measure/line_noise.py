@@ -65,15 +65,12 @@ def line_noise(z: np.ndarray, guess: np.ndarray, expected: np.ndarray) -> LineNo
     variance = np.square(expected, dtype=float)
     if not known.any():
         return LineNoise(np.zeros(lags), np.eye(1, lags)[0], np.zeros(residual.shape))
-    variance *= np.mean(residual[known] ** 2) / max(
-        np.mean(variance[known]), 1e-300
-    )  # what it says must hold on average
+    said = max(np.mean(variance[known]), 1e-300)
+    variance *= np.mean(residual[known] ** 2) / said  # on average it misses by as much as it does
     quiet = known & (variance <= np.quantile(variance[known], QUIET))
     noise, all_ = autocovariance(residual, quiet, lags), autocovariance(residual, known, lags)
     noise *= min(1.0, _between_lines(z) / max(noise[0], 1e-300))
-    evident = (
-        np.where(known, residual, 0.0) ** 2 - OUTLIER**2 * noise[0]
-    )  # more than noise does: the guess is wrong here
+    evident = np.where(known, residual, 0.0) ** 2 - OUTLIER**2 * noise[0]  # more than noise does
     missed = np.sqrt(np.maximum.reduce([variance - noise[0], np.full_like(variance, FLOOR * noise[0]), evident]))
     beyond = all_ - noise
     likeness = np.exp(-np.arange(lags) / APART)

@@ -58,3 +58,20 @@ def asd(
 
 
 EXAMPLES = {"asd": (".asd", asd)}
+
+
+def asd_film(path: Path, frames: int, side: int = 256) -> None:
+    """A long film of TP alone, written frame by frame: a tilted ground with discs that go to the right."""
+    asd(path, kinds=(b"TP", b""))
+    head = bytearray(path.read_bytes()[: -FRAMES * (32 + 2 * NX * NY)])
+    struct.pack_into("<2i", head, 32, frames, frames)
+    struct.pack_into("<2i", head, 48, side, side)
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:side, :side]
+    with path.open("wb") as file:
+        file.write(head)
+        for i in range(frames):
+            discs = 200 * ((x + i) % 40 < 12) * (y % 40 < 12)
+            z = (2000 - discs - x / 4 - y / 8 + rng.integers(-8, 9, (side, side))).astype("<i2")
+            file.write(struct.pack("<iHHhhff?bhii", i + 1, z.max(), z.min(), 0, 0, 0, 0, False, 0, 0, 0, 0))
+            file.write(z.tobytes())

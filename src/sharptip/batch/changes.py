@@ -1,0 +1,96 @@
+"""What came of a channel in numbers: what it is, and what each step took off it, for the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import xarray as xr
+
+from ..core.grid import INCOMPLETE
+from ..core.marks import KINDS, marks, told
+from .journal import Record
+
+MENDS = frozenset({"scars", "spikes"})  # steps that change some spots, which are counted, and leave the rest
+WHOLE = frozenset({"junk", "drift"})  # steps about all channels of a film, taken once, with the first of them
+
+
+def about(scan: xr.Dataset, channel: str) -> Record:
+    """What was read, as the first columns of the table."""
+    lines, columns = scan.sizes["y"], scan.sizes["x"]
+    size = {"height_m": _extent(scan, "y"), "width_m": _extent(scan, "x")}
+    return {
+        "format": str(scan.attrs.get("format", "")), "scan": str(scan.attrs.get("name", "")), "channel": channel,
+        "unit": str(scan[channel].attrs["units"]), "images": scan[channel].size // (lines * columns), "lines": lines,
+        "columns": columns, **size, **_cut_off(scan),
+    }  # fmt: skip
+
+
+def _cut_off(scan: xr.Dataset) -> Record:
+    return {INCOMPLETE: str(scan.attrs[INCOMPLETE])} if INCOMPLETE in scan.attrs else {}
+
+
+def _extent(scan: xr.Dataset, axis: str) -> float | None:
+    if scan.attrs.get("size") == "unknown":
+        return None
+    values = scan[axis].values
+    spacing = values[1] - values[0] if len(values) > 1 else scan[axis].attrs.get("spacing", np.nan)
+    return number(float(spacing) * len(values))
+
+
+def changed(name: str, before: xr.Dataset, after: xr.Dataset, channel: str) -> Record:
+    """The spread of what a step took off, and how many spots it mended; of one for whole films, the junk it found."""
+    if name == "junk":
+        return marked(after)
+    if name in WHOLE or after[channel].dims != before[channel].dims or after[channel].shape != before[channel].shape:
+        return {}
+    pairs = zip(images(before, channel), images(after, channel), strict=True)
+    out: Record = {f"{name}_rms": spread(np.asarray(b, float) - a for b, a in pairs)}
+    if name in MENDS:
+        pairs = zip(images(before, channel), images(after, channel), strict=True)
+        found = [spots(b, a) for b, a in pairs]
+        out |= {name: sum(n for n, _ in found), f"{name}_pixels": sum(n for _, n in found)}
+    return out
+
+
+def marked(film: xr.Dataset) -> Record:
+    """The frames that are junk or doubtful."""
+    found = marks(film)
+    counts = {f"{kind}_frames": sum(mark.kind == kind for mark in found.values()) for kind in KINDS}
+    return {**counts, "marked_frames": told(found)}
+
+
+def images(scan: xr.Dataset, channel: str) -> np.ndarray:
+    """Every image of a channel: (n, y, x)."""
+    values = scan[channel].variable.transpose(..., "y", "x").values
+    return values.reshape(-1, *values.shape[-2:])
+
+
+def spots(before: np.ndarray, after: np.ndarray) -> tuple[int, int]:
+    """(spots that differ, their pixels) of two images."""
+    from scipy.ndimage import label
+
+    differ = (before != after) & np.isfinite(after)
+    return (int(label(differ, np.ones((3, 3)))[1]) if differ.any() else 0), int(differ.sum())
+
+
+def squares(image: np.ndarray) -> tuple[int, float]:
+    """(finite pixels, the sum of squares about their mean, for the zero of a height is chance) of an image."""
+    finite = image[np.isfinite(image)].astype(float)
+    return finite.size, float(finite.var()) * finite.size if finite.size else 0.0
+
+
+def rms(parts: Iterable[tuple[int, float]]) -> float | None:
+    """Of many images, from the `squares` of each; None where there is no finite pixel."""
+    n, total = 0, 0.0
+    for pixels, square in parts:
+        n, total = n + pixels, total + square
+    return number(float(np.sqrt(total / n))) if n else None
+
+
+def spread(images: Iterable[np.ndarray]) -> float | None:
+    return rms(map(squares, images))
+
+
+def number(value: float) -> float | None:
+    return value if np.isfinite(value) else None
