@@ -15,6 +15,7 @@ from sharptip.clean import (
     relevel_fit,
     row_offsets,
     rows,
+    run,
 )
 from sharptip.core.errors import ChannelError, ScanError
 from sharptip.core.history import steps
@@ -265,3 +266,9 @@ def test_errors_of_a_curve_and_an_unknown_method(rng):
         rows(scan_of(np.zeros((3, 9)), 1e-9), method="mean")
     with pytest.raises(ChannelError):
         relevel(curve)
+
+
+@pytest.mark.parametrize("steps", ["polynomial:degree=99", "lines:degree=13", "flatten:degree=0", "flatten:degree=40"])
+def test_a_degree_that_no_background_has_is_refused_at_once(steps: str) -> None:
+    with pytest.raises(ScanError, match="the degree of a background is from [01] to 12, not"):
+        run(scan_of(np.zeros((40, 40)), NM), steps)

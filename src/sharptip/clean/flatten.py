@@ -24,7 +24,7 @@ from ..core.history import step
 from .cautious import cautious_fit
 from .channel import each_image, on_images
 from .digits import digitising_step, dithered
-from .large_enough import large_enough
+from .large_enough import large_enough, smooth
 from .neighbours import FEWEST, REACH, SAMPLE, LineSteps, flat_parts, only, slopes
 from .stands_out import HARMLESS, Evidence, stands_out
 from .substrate import Substrate, substrate_of
@@ -60,8 +60,7 @@ def flatten_fit(z: np.ndarray, degree: int = DEGREE) -> Flattened:
     if z.ndim != 2:
         raise ScanError(f"one image has two axes (y, x); this array has shape {z.shape}")
     large_enough(z, "flatten")
-    if degree < 0:
-        raise ScanError(f"the degree of a background is 0 or more, not {degree}")
+    smooth(degree, least=1)
     z = np.asarray(z, float)
     good = np.isfinite(z)
     if not good.all():

@@ -10,6 +10,7 @@ import numpy as np
 from ..core.errors import ScanError
 
 LEAST = 8  # lines, or pixels in a line
+HIGHEST = 12  # degree: a background that bends more often follows the sample, and costs the sixth power of it
 
 
 def large_enough(z: np.ndarray, what: str, lines: int = LEAST, columns: int = LEAST) -> np.ndarray:
@@ -32,3 +33,10 @@ def fits(z: np.ndarray, what: str, degree: tuple[int, int]) -> np.ndarray:
     if z.shape[-2] == z.shape[-1] == 1:
         least = [degree[0] + 2, degree[1] + 2]
     return large_enough(z, what, *least)
+
+
+def smooth(degree: int, least: int = 0) -> int:
+    """The degree of a polynomial itself, or ScanError for one that no background has."""
+    if not least <= degree <= HIGHEST:
+        raise ScanError(f"the degree of a background is from {least} to {HIGHEST}, not {degree}; 1, 2 or 3 is usual")
+    return degree

@@ -6,10 +6,9 @@ import numpy as np
 import xarray as xr
 from numpy.polynomial import legendre
 
-from ..core.errors import ScanError
 from ..core.history import step
 from .channel import Mask, mask_of, on_images
-from .large_enough import large_enough
+from .large_enough import large_enough, smooth
 
 
 def line_fit(z: np.ndarray, degree: int = 1, mask: np.ndarray | None = None) -> np.ndarray:
@@ -18,8 +17,7 @@ def line_fit(z: np.ndarray, degree: int = 1, mask: np.ndarray | None = None) -> 
     `mask` is True where a pixel is left out; NaN pixels always are. A line with too few pixels for the degree gets the
     lower one that they allow, and a line with none zero.
     """
-    if degree < 0:
-        raise ScanError(f"the degree of a line's polynomial is 0 or more, not {degree}")
+    smooth(degree)
     n = z.shape[-1]
     basis = legendre.legvander(np.linspace(-1, 1, n) if n > 1 else np.zeros(1), min(degree, n - 1))
     good = np.isfinite(z) if mask is None else np.isfinite(z) & ~mask

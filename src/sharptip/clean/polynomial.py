@@ -12,7 +12,7 @@ from numpy.polynomial import legendre
 
 from ..core.history import step
 from .channel import Mask, mask_of, on_images
-from .large_enough import fits
+from .large_enough import fits, smooth
 
 Terms = tuple[tuple[int, int], ...]  # (power of y, power of x)
 
@@ -56,7 +56,7 @@ def _axis(n: int) -> np.ndarray:
 
 def polynomial_fit(z: np.ndarray, degree: tuple[int, int] = (2, 2), mask: np.ndarray | None = None) -> np.ndarray:
     """Background (..., y, x) of degree n in y times m in x; `mask` is True where a pixel is left out."""
-    return fit(z, tensor_terms(degree), None if mask is None else ~mask)
+    return fit(z, tensor_terms((smooth(degree[0]), smooth(degree[1]))), None if mask is None else ~mask)
 
 
 @step
@@ -66,10 +66,11 @@ def polynomial(
     """Take a polynomial background of degree (n in y, m in x) off a channel.
 
     `mask`, a channel's name or an array (y, x), is True where a pixel is left out of the fit. Raises ChannelError
-    for a channel that is not there, ScanError for one that is no image, or too small for the degree.
+    for a channel that is not there, ScanError for one that is no image, or is too small for
+    the degree, and for a degree above 12.
     """
     left_out = mask_of(scan, channel, mask)
-    what = f"a polynomial of degree {degree[0]} in y and {degree[1]} in x"
+    what = f"a polynomial of degree {smooth(degree[0])} in y and {smooth(degree[1])} in x"
     return on_images(
         scan, channel, lambda z: (fits(z, what, degree) - polynomial_fit(z, degree, left_out)).astype(z.dtype)
     )
