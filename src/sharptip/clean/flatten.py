@@ -26,7 +26,7 @@ from .channel import each_image, on_images
 from .digits import digitising_step, dithered
 from .large_enough import large_enough, smooth
 from .neighbours import FEWEST, REACH, SAMPLE, LineSteps, flat_parts, only, slopes
-from .stands_out import HARMLESS, Evidence, stands_out
+from .stands_out import Evidence, stands_out
 from .substrate import Substrate, substrate_of
 
 DEGREE = 2
@@ -80,7 +80,7 @@ def flatten_fit(z: np.ndarray, degree: int = DEGREE) -> Flattened:
     image -= offsets[:, None]
     if not evidence.sure:
         safe = _without_substrate(z, unit, degree)
-        if not evidence.narrow or np.nanstd(image / unit) > HARMLESS * safe.noise / unit:
+        if np.nanstd(image / unit) > evidence.harmless * safe.noise / unit:
             return safe
     return Flattened(image, level, offsets, ~(np.abs(image) <= REACH * spread), spread)
 

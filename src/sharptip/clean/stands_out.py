@@ -18,16 +18,18 @@ from .substrate import Substrate
 NARROW = 0.33  # of the standard deviation of all heights: a level that is wider is the surface itself
 CROWDED = 0.6  # share of the pixels on the levels, times the root of how much more that is than by chance
 WIDE = 4.65  # standard deviations that hold 98 % of a Gaussian's heights
+CERTAIN = 1.0  # of the same, where there are no more than two levels
 NOISY = 1.4  # times the noise of a pixel: a level as narrow as that is flat, and if it holds
 MOSTLY = 0.8  # of the pixels, all of the image is substrate
-HARMLESS = 1.03  # times the spread that plain least squares leave
+HARMLESS = 1.03, 1.25  # times the spread that plain least squares leave: a narrow level; a better one
 
 
 class Evidence(NamedTuple):
-    """Whether the levels that were found are narrow, and whether they are a substrate beyond doubt."""
+    """Whether the levels that were found are a substrate beyond doubt; if not, by how many times the levelling they
+    lead to may spread the heights more than plain least squares do, to be believed nevertheless."""
 
-    narrow: bool
     sure: bool
+    harmless: float = 0.0
 
 
 def stands_out(heights: np.ndarray, found: Substrate, noise: float) -> Evidence:
@@ -35,7 +37,7 @@ def stands_out(heights: np.ndarray, found: Substrate, noise: float) -> Evidence:
     heights = heights[np.isfinite(heights)]
     spread = float(np.std(heights))
     if not spread > 0:
-        return Evidence(True, True)
+        return Evidence(True)
     levels = (found.level, *found.terraces)
     on = np.zeros(heights.shape, bool)
     for level in levels:
@@ -43,8 +45,9 @@ def stands_out(heights: np.ndarray, found: Substrate, noise: float) -> Evidence:
     share = np.count_nonzero(on) / heights.size
     flat = found.spread <= NOISY * noise
     if flat and share > MOSTLY:
-        return Evidence(True, True)
+        return Evidence(True)
     by_chance = min(1.0, len(levels) * 2 * REACH * found.spread / (WIDE * spread))
-    narrow = flat or found.spread < NARROW * spread
-    crowded = share * (share / max(by_chance, 1e-9)) ** 0.5 > CROWDED
-    return Evidence(bool(narrow), bool(narrow and crowded))
+    narrow = found.spread < NARROW * spread
+    crowd = share * (share / max(by_chance, 1e-9)) ** 0.5
+    sure = narrow and crowd > (CROWDED if len(levels) > 2 else CERTAIN)
+    return Evidence(bool(sure), HARMLESS[int(narrow and (flat or crowd > CROWDED))] if narrow or flat else 0.0)
