@@ -270,5 +270,5 @@ def test_errors_of_a_curve_and_an_unknown_method(rng):
 
 @pytest.mark.parametrize("steps", ["polynomial:degree=99", "lines:degree=13", "flatten:degree=0", "flatten:degree=40"])
 def test_a_degree_that_no_background_has_is_refused_at_once(steps: str) -> None:
-    with pytest.raises(ScanError, match="the degree of a background is from [01] to 12, not"):
+    with pytest.raises(ScanError, match=r"the degree of a background is from [01] to 12, not"):
         run(scan_of(np.zeros((40, 40)), NM), steps)

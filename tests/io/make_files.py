@@ -361,6 +361,8 @@ HDF5 = (
     "afmformats_h5",
     "nanite_rating",
     "netcdf",
+    "topostats",
+    "topostats_old",
 )
 
 READER = {

@@ -86,13 +86,14 @@ def test_describe_is_what_a_program_is_promised(tmp_path: Path) -> None:
     found = json.loads(json.dumps(sharptip.io.describe(tmp_path / "a.sxm"), allow_nan=False))
     assert set(found) == {"format", "scans"}
     (scan,) = found["scans"]
-    assert set(scan) == {"name", "dims", "shape", "variables", "pixel_size_m", "size_m", "attrs"}
+    assert set(scan) == {"name", "dims", "shape", "variables", "pixel_size_m", "size_m", "attrs", "marks"}
     assert scan["dims"] == ["direction", "y", "x"]
     assert scan["shape"] == [2, made.NY, made.NX]
     assert scan["size_m"] == pytest.approx([made.HEIGHT, made.WIDTH])
     height = made.sxm_layers()[:2, :-1]
     assert scan["variables"][0] == {
         "name": "height", "units": "m", "min": float(height.min()), "max": float(height.max()),
+        "missing": pytest.approx(1 / made.NY),
     }  # fmt: skip
     made.png(tmp_path / "a.png")
     (scan,) = sharptip.io.describe(tmp_path / "a.png")["scans"]

@@ -222,12 +222,9 @@ def _reader(head: bytes, path: Path) -> Any:
     named = [reader.NAME for reader in readers if path.suffix.lower() in reader.SUFFIXES]
     if named and not path.is_dir():
         like, size = " or ".join(sorted(named)), path.stat().st_size
-        if size < SHORT:
-            raise ReadError(
-                f"{path}: no reader knows this content; it is named like {like}, but its {size} bytes are too few "
-                "for a header, or none: it ends too early, or is something else"
-            )
         what += f", though it is named like {like}"
+        if size < SHORT:
+            what += f"; its {size} bytes are too few for a header: it ends too early, or is something else"
     known = ", ".join(sorted({suffix for reader in readers for suffix in reader.SUFFIXES}))
     raise ReadError(f"{path}: no reader knows this content; it is {what}. Known: {known}")
 
