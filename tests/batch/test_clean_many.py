@@ -309,19 +309,30 @@ def test_every_frame_and_both_directions_are_cleaned(tmp_path, directions):
     assert table(tmp_path / "out")[0]["images"] == ("6" if directions else "3")
 
 
-def test_all_channels_of_all_scans_of_a_file(tmp_path):
+def test_all_channels_of_all_scans_of_a_file_but_angles_and_magnitudes(tmp_path):
     (tmp_path / "in").mkdir()
-    phase = scan_of(np.random.default_rng(0).normal(size=(5, 6)), 1e-9, channel="phase", unit="rad", name="second")
-    io.write([film(), phase], tmp_path / "in" / "two.zarr")
+    current = scan_of(np.random.default_rng(0).normal(size=(8, 9)), 1e-9, channel="current", unit="A", name="second")
+    io.write([film(), current], tmp_path / "in" / "two.zarr")
     cleaned(tmp_path / "in", tmp_path / "all", order=Order("plane", "all"))
     rows = table(tmp_path / "all")
-    assert [(r["scan"], r["channel"], r["unit"]) for r in rows] == [
-        ("film", "height", "m"), ("film", "phase", "rad"), ("second", "phase", "rad")
-    ]  # fmt: skip
+    assert [(r["scan"], r["channel"], r["unit"]) for r in rows] == [("film", "height", "m"), ("second", "current", "A")]
+    assert rows[0]["notes"] == "phase as measured; --channel phase levels it"
+    first, _ = io.scans(tmp_path / "all" / "two.zarr")
+    assert first["phase"].equals(film()["phase"])
     cleaned(tmp_path / "in", tmp_path / "height", order=Order("plane"))
     first, second = io.scans(tmp_path / "height" / "two.zarr")
     assert len(json.loads(first.attrs["history"])) == len(json.loads(film().attrs["history"])) + 1
-    assert second["phase"].equals(phase["phase"])  # a scan without the channel stays beside the others as it was
+    assert second["current"].equals(current["current"])  # a scan without the channel stays beside the others as it was
+    cleaned(tmp_path / "in", tmp_path / "named", order=Order("plane", "height,phase"))
+    assert [r["channel"] for r in table(tmp_path / "named")] == ["height", "phase"]
+
+
+def test_a_file_of_nothing_but_phase_says_how_it_is_cleaned(tmp_path):
+    (tmp_path / "in").mkdir()
+    phase = scan_of(np.random.default_rng(0).normal(size=(8, 9)), 1e-9, channel="phase", unit="rad")
+    io.write(phase, tmp_path / "in" / "a.zarr")
+    (left,) = cleaned(tmp_path / "in", tmp_path / "out", order=Order("plane", "all")).left
+    assert left["reason"] == "has only phase, which stay as measured unless named: --channel phase"
 
 
 def test_what_has_no_such_image_is_told_with_what_it_has(tmp_path):
@@ -382,7 +393,7 @@ def test_what_is_of_a_whole_film_is_done_once(tmp_path):
     raw = film()
     io.write(raw.assign(phase=raw["height"] * 1e9).assign(phase=lambda s: s["phase"].assign_attrs(units="rad")),
              tmp_path / "in" / "film.zarr")  # fmt: skip
-    cleaned(tmp_path / "in", tmp_path / "out", order=Order("film", "all"))
+    cleaned(tmp_path / "in", tmp_path / "out", order=Order("film", "height,phase"))
     done = [entry["step"] for entry in json.loads(io.read(tmp_path / "out" / "film.zarr").attrs["history"])]
     assert done[1:] == ["junk", "flatten", "flatten", "scars", "scars", "drift"]
     rows = table(tmp_path / "out")

@@ -250,7 +250,7 @@ def clean(
         typer.Option(
             "--channel",
             help="What is cleaned; several with commas, of which each file has one: height,height_sensor; 'all': every "
-            "image.",
+            "image but phases and amplitudes.",
         ),
     ] = "height",
     direction: Annotated[

@@ -35,7 +35,8 @@ if TYPE_CHECKING:  # torch is for those who ask for a model
     from ..fit.model import Model
 
 SPREADS = {"m": (1e-15, 1e-3), "": (1e-30, 1e15)}  # rms of a channel in metres, or in any other unit, that may be
-ALL = "all"  # instead of a channel's name: every image channel
+ALL = "all"  # instead of a channel's name: every image channel but the
+ABSOLUTE = ("phase", "amplitude")  # ones: an angle is wrapped, a magnitude has its own zero; levelled if named alone
 LEARNED = "learned"  # instead of steps: a model
 KEEPS_ALL = (".zarr", ".nc", ".gwy")  # formats for every channel; into others goes the one that was cleaned
 FEWEST = 2  # lines, and columns, of an image: levelling takes all there is off a single line
@@ -201,6 +202,8 @@ def cleaned_scans(file: Path, order: Order, folder: Path, target: Path) -> tuple
     for number, (scan, channels) in enumerate(zip(scans, chosen, strict=True)):
         if not channels and _channels(scan, order.channels, lines=True):
             warnings.warn(f"{label(scan)} is a single line of pixels and stays as it is", stacklevel=2)
+        if ALL in order.channels and (kept := [n for n in _images(scan) if n not in channels]):
+            warnings.warn(f"{', '.join(kept)} as measured; --channel {kept[0]} levels it", stacklevel=2)
         cleaned, told = _cleaned(scan, channels, order.steps, folder / f"film {number}") if channels else (scan, [])
         out.append(cleaned)
         rows += told
@@ -232,21 +235,28 @@ def read(file: Path, order: Order) -> list[xr.Dataset]:
     return found if order.direction is None else [io.one_direction(scan, order.direction) for scan in found]
 
 
-def _channels(scan: xr.Dataset, wanted: tuple[str, ...], lines: bool = False) -> list[str]:
-    """The image channels that are meant; with `lines` also images that are a single line."""
-    names = [
+def _images(scan: xr.Dataset, lines: bool = False) -> list[str]:
+    """The channels that are images; with `lines` also images that are a single line."""
+    return [
         str(name) for name, v in scan.data_vars.items()
         if {"y", "x"} <= set(v.dims) <= _ACROSS and v.dtype.kind in "fiu" and name not in _MARKS
         and (lines or min(scan.sizes["y"], scan.sizes["x"]) >= FEWEST)
     ]  # fmt: skip
-    return names if ALL in wanted else [name for name in names if name in wanted]
+
+
+def _channels(scan: xr.Dataset, wanted: tuple[str, ...], lines: bool = False) -> list[str]:
+    """The image channels that are meant."""
+    names = _images(scan, lines)
+    return [n for n in names if not n.startswith(ABSOLUTE)] if ALL in wanted else [n for n in names if n in wanted]
 
 
 def _missing(scans: list[xr.Dataset], wanted: tuple[str, ...]) -> str:
     """Why there is nothing to clean, and what there is."""
-    images = list(dict.fromkeys(name for scan in scans for name in _channels(scan, (ALL,))))
+    images = list(dict.fromkeys(name for scan in scans for name in _images(scan)))
     if images:
         alike = next((name for name in images if any(name.startswith(w) for w in wanted)), images[0])
+        if ALL in wanted:
+            return f"has only {', '.join(images)}, which stay as measured unless named: --channel {images[0]}"
         asked = " or ".join(map(repr, wanted))
         name = ",".join([*wanted, alike])
         return f"has no image channel {asked}; it has {', '.join(images)}: name one, --channel {name}, or all"

@@ -137,7 +137,11 @@ def _done(outcome: Outcome) -> str:
     ways = dict.fromkeys(row["steps"] for row in _rows(outcome))
     what = " or ".join(way.replace(",", ", ") for way in ways) or outcome.order.steps
     channel = outcome.order.channel
-    which = "Every image channel" if channel == "all" else f"The channel {channel.replace(',', ' or ')!r}"
+    which = (
+        "Every image channel but phases and amplitudes"
+        if channel == "all"
+        else f"The channel {channel.replace(',', ' or ')!r}"
+    )
     asked = f" ({outcome.order.steps})" if ":" in outcome.order.steps else ""
     return f"{which} of every scan went through the steps {what}{asked}. The raw files are untouched."
 
