@@ -365,6 +365,8 @@ def test_formats_of_one_image_hold_the_channel_that_was_cleaned(tmp_path):
     (row,) = table(tmp_path / "out")
     assert row["status"] == "cleaned", row["reason"]
     assert list(io.read(tmp_path / "out" / "a.gsf").data_vars) == ["height"]
+    cleaned(tmp_path / "in", tmp_path / "named", order=Order(STEPS, "height_sensor,phase,height"), suffix=".gsf")
+    assert list(io.read(tmp_path / "named" / "a.gsf").data_vars) == ["phase"]  # the first of them that is there
 
 
 def test_names_that_are_no_unicode(scans, tmp_path):

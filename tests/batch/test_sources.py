@@ -53,6 +53,9 @@ def test_results_of_an_earlier_run_are_passed_over_unless_they_are_named(tmp_pat
     assert [found.name(f) for f in found.results] == ["old"]
     named = find([tmp_path / "old"], tmp_path / "out")
     assert [named.name(f) for f in named.files] == ["a.zarr.txt", "deep/b.gwy"]
+    both = find([tmp_path, tmp_path / "old"], tmp_path / "out")
+    assert {"a.zarr.txt", "b.gwy", "a.sxm"} <= {f.name for f in both.files}
+    assert both.results == ()
     (tmp_path / "a.sxm").unlink()
     with pytest.raises(ReadError, match="results of an earlier run"):
         find([tmp_path], tmp_path / "log")

@@ -273,6 +273,7 @@ def test_npy_that_is_no_image(values: np.ndarray, said: str, tmp_path: Path) -> 
         ((36, 36, 6), "6 colours or channels last"),
         ((2, 3, 32, 32), "a map of 2 × 3 pixels, and looks like images of 32 × 32"),
         ((5, 32, 32, 3), "5 images with 3 colours last"),
+        ((5, 64, 80, 3), "5 images with 3 colours last"),
     ],
 )
 def test_arrays_in_another_order_are_refused_by_their_shape(shape: tuple[int, ...], said: str, tmp_path: Path) -> None:

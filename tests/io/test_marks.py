@@ -51,6 +51,8 @@ def test_junk_is_left_out_where_that_is_asked_for(tmp_path: Path) -> None:
     assert steps(back)[-1]["options"] == {"skip_junk": True}
     with pytest.raises(ScanError, match="no frames that are marked as junk"):
         sharptip.write(film(), tmp_path / "b.zarr", skip_junk=True)
+    with pytest.raises(ScanError, match="say one of the two"):
+        sharptip.write(marked(), tmp_path / "b.gsf", skip_junk=True, frame=0)
     nothing = film(2).assign({k: ("time", *v) for k, v in variables(MARKS, 2).items()})
     with pytest.raises(ScanError, match="nothing but junk"):
         sharptip.write(nothing, tmp_path / "b.zarr", skip_junk=True)

@@ -56,6 +56,12 @@ def test_what_was_taken_off_and_what_is_left_are_the_raw_scan(model):
     assert steps(answer)[-1]["step"] == "predict"
 
 
+def test_an_empty_frame_is_all_background(model):
+    answer = model.predict(scan_of(np.full((32, 40), 450e-9), 1e-9))
+    np.testing.assert_allclose(together(answer), 450e-9, rtol=1e-12)
+    assert not answer["height"].values.any()
+
+
 def test_the_first_answer_is_flatten_and_its_terraces():
     d = raw(5, (80, 96), kind="ellipsoids", coverage=0.0, steps=2, scars=0.0, noise=0.01)
     (taken, one), (ground, other) = first_answer(d.height, {})

@@ -35,7 +35,7 @@ app = typer.Typer(
 
 File = Annotated[Path, typer.Argument(help="A file as the instrument wrote it.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Where the result is written.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for a program.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line, for a program.")]
 SizeOption = Annotated[
     str | None,
     typer.Option(
@@ -249,8 +249,8 @@ def clean(
         str,
         typer.Option(
             "--channel",
-            help="What is cleaned; several with commas, of which each file has one: height,height_sensor; 'all': every "
-            "image but phases and amplitudes.",
+            help="What is cleaned; several with commas, those of them that a file has: height,height_sensor; 'all': "
+            "every image but phases and amplitudes.",
         ),
     ] = "height",
     direction: Annotated[

@@ -124,9 +124,12 @@ def _check_asked(scans: list[xr.Dataset], order: Order, target: Path) -> list[li
 
 
 def _written_alone(chosen: list[list[str]], order: Order, target: Path) -> str | None:
-    """The one channel that goes into a format for one image; None where all of them go, or the format says no."""
-    names = list(dict.fromkeys(name for channels in chosen for name in channels))
-    return names[0] if target.suffix not in KEEPS_ALL and ALL not in order.channels and len(names) == 1 else None
+    """The one channel that goes into a format for one image, of those that were named the first that is there; None
+    where all of them go, or the format says no."""
+    if target.suffix in KEEPS_ALL or ALL in order.channels:
+        return None
+    there = {name for channels in chosen for name in channels}
+    return next((name for name in order.channels if name in there), None)
 
 
 def _for_commands(said: str) -> str:

@@ -42,7 +42,7 @@ def find(given: Sequence[Path], out: Path | None = None) -> Sources:
     base = named[0] if alone else Path(os.path.commonpath([path.parent for path in named]))
     if out is not None and out.resolve() == base.resolve():
         raise WriteError(f"{out}: is the folder of the raw scans, which stays as it is; choose another --out")
-    walk = _Walk(out)
+    walk = _Walk(out, named)
     found: dict[Path, None] = {}
     for path in named:
         found |= dict.fromkeys(walk.below(path) if _is_folder(path) else [path])
@@ -63,9 +63,10 @@ def _is_folder(path: Path) -> bool:
 class _Walk:
     """Through folders, each one once: links to folders are followed where nothing else has led there."""
 
-    def __init__(self, out: Path | None) -> None:
+    def __init__(self, out: Path | None, named: Sequence[Path]) -> None:
         self.closed: list[tuple[Path, str]] = []  # folders that cannot be listed, and why
         self.results: list[Path] = []  # folders that a run of ours has written
+        self._named = set(map(os.path.realpath, named))
         self._seen = set() if out is None else {str(out.resolve())}
 
     def below(self, folder: Path) -> Iterator[Path]:
@@ -97,9 +98,10 @@ class _Walk:
     def _enters(self, folder: Path) -> bool:
         if not self._is_new(folder):
             return False
-        if is_result(folder):
+        if is_result(folder) and os.path.realpath(folder) not in self._named:
             self.results.append(folder)
-        return folder not in self.results
+            return False
+        return True
 
     def _is_new(self, folder: Path) -> bool:
         place = os.path.realpath(folder)

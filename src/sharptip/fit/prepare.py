@@ -46,7 +46,9 @@ def prepare(recipe: Recipe, scan: xr.Dataset) -> Prepared:
         for port in recipe.eats:
             scan = clean(scan, channel=port.name)
     stack = [channel(scan, port.name).transpose(*port.dims).values.astype(float) for port in recipe.eats]
-    channels = np.stack([_without_rounding(z, before.values) for z, before in zip(stack, raw, strict=True)])
+    if recipe.clean:
+        stack = [_without_rounding(z, before.values) for z, before in zip(stack, raw, strict=True)]
+    channels = np.stack(stack)
     lost = ~np.isfinite(channels).all(axis=0)
     if lost.mean() > LOST:
         raise ModelError(f"{label(scan)}: {lost.mean():.0%} of the pixels are missing; at most {LOST:.0%} are mended")

@@ -109,7 +109,8 @@ def _another_order(values: Any) -> str:
             f"like images of {last[0]} × {last[1]}; save each stack (frame, y, x) by itself, array[0], or a map with "
             f"np.moveaxis(array, (-2, -1), (0, 1))"
         )
-    if shape[-1] <= _THIN and len(shape) == 4 and shape[1] == shape[2] != shape[0]:
+    coloured = shape[-1] in (3, 4) and min(shape[1:3]) > _THIN and shape[0] != shape[1]
+    if len(shape) == 4 and (coloured or (shape[-1] <= _THIN and shape[1] == shape[2] != shape[0])):
         return (
             f"its shape {shape} would be read as (y, x, axis_2, axis_3), a map of {first[0]} × {first[1]} pixels, and "
             f"looks like {shape[0]} images with {shape[-1]} colours last; save one of them, array[..., 0]"

@@ -37,6 +37,8 @@ def pick(
     from ..core.history import remember
     from ..core.scan import label
 
+    if skip_junk and frame is not None:
+        raise ScanError(f"frame {frame} is asked for, and that junk frames are left out; say one of the two")
     given = {"channel": channel, "direction": direction, "frame": frame}
     asked: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
     asked |= {"skip_junk": True} if skip_junk else {}
