@@ -1,5 +1,7 @@
 """Planes, polynomials, line offsets and masked re-levelling against closed forms."""
 
+import warnings
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -7,6 +9,7 @@ import xarray as xr
 from sharptip.clean import (
     STEPS,
     background,
+    lines,
     plane,
     plane_fit,
     polynomial,
@@ -255,6 +258,39 @@ def test_a_mask_is_a_channel_or_an_array_and_must_fit(rng):
         plane(scan, mask=np.zeros((3, 3), bool))
     with pytest.raises(ChannelError, match="no mask 'nothing'"):
         rows(scan, mask="nothing")
+
+
+def test_an_image_is_no_mask_nor_is_one_that_leaves_nothing(rng):
+    scan = rich_scan(rng).isel(direction=0, time=0)
+    lost = np.zeros((17, 23))
+    lost[3, 4] = np.nan
+    with pytest.raises(ScanError, match=r"the mask 'phase' holds other values than 0 and 1 \(from .*1 is left out"):
+        rows(scan, mask="phase")
+    with pytest.raises(ScanError, match="the mask holds other values than 0 and 1"):
+        plane(scan, mask=lost)
+    everything = np.ones((17, 23), bool)
+    everything[:2, :5] = False
+    for step in (plane, polynomial, lines, rows):
+        with pytest.raises(ScanError, match=r"the mask leaves 10 of 391 pixels to the fit; .* invert it"):
+            step(scan, mask=everything)
+        with pytest.raises(ScanError, match="the mask leaves 0 of 391 pixels"):
+            step(scan, mask=everything | True)
+        step(scan, mask=~everything)
+
+
+@pytest.mark.parametrize("steps", [*OF_IMAGES, "auto", "simple"])
+def test_infinite_heights_are_lost_pixels_to_every_step(rng, steps):
+    z = rng.standard_normal((40, 50)) * NM
+    z[5:25, 10:40] += 8 * NM
+    infinite, lost = z.copy(), z.copy()
+    infinite[7, 9], infinite[30], infinite[20, 3:6] = np.inf, -np.inf, np.inf
+    lost[~np.isfinite(infinite)] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        out = run(scan_of(infinite, NM), steps)["height"].values
+    np.testing.assert_array_equal(out, run(scan_of(lost, NM), steps)["height"].values)
+    assert not np.isinf(out).any()
+    assert np.isfinite(out).sum() >= np.isfinite(lost).sum()
 
 
 def test_errors_of_a_curve_and_an_unknown_method(rng):

@@ -89,6 +89,25 @@ def test_an_arc_follows_a_bow_and_leaves_particles_alone() -> None:
         arc(scan_of(z, NM), side="left")
 
 
+def test_lost_pixels_stay_where_they_are_under_an_arc(rng: np.random.Generator) -> None:
+    y, x = np.mgrid[:60, :80]
+    whole = 3e-4 * (x - 40.0) ** 2 + 0.1 * rng.normal(size=(60, 80))
+    whole[20:26, 30:38] += 10
+    for lost in (np.s_[31, 17], np.s_[12:15], np.s_[30:], np.s_[:, 50:53]):
+        gaps = whole.copy()
+        gaps[lost] = np.nan
+        out = arc(scan_of(gaps * NM, NM), radius=30)["height"].values / NM
+        np.testing.assert_array_equal(np.isnan(out), np.isnan(gaps))
+        expected = arc(scan_of(whole * NM, NM), radius=30)["height"].values / NM
+        assert np.nanmax(np.abs(out - expected)[:, :35]) < 0.4  # the lines that miss nothing hardly notice
+
+
+@pytest.mark.parametrize("radius", [0.0, 5e-9, 2.9, float("nan")])
+def test_a_radius_that_takes_everything_off_is_refused_in_its_unit(radius: float) -> None:
+    with pytest.raises(ScanError, match=r"is in pixels, and .* is too small.*give 3 or more.*radius=20, half a line"):
+        arc(scan_of(np.zeros((30, 40)), NM), radius=radius)
+
+
 def test_spikes_are_single_pixels_and_atoms_are_none(rng: np.random.Generator) -> None:
     y, x = np.mgrid[:60, :60]
     atoms = np.exp(-((y - 20) ** 2 + (x - 30) ** 2) / 4)

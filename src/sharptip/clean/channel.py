@@ -11,6 +11,7 @@ import xarray as xr
 from ..core.errors import ChannelError, ScanError
 from ..core.scan import label
 
+FEWEST = 64  # pixels of an image that a mask has to leave; of tiny images a quarter
 AT_ONCE = 2**22  # bytes of a film that are read at a time
 
 Mask = str | np.ndarray | xr.DataArray | None
@@ -19,13 +20,15 @@ Mask = str | np.ndarray | xr.DataArray | None
 def on_images(scan: xr.Dataset, channel: str, change: Callable[[np.ndarray], np.ndarray]) -> xr.Dataset:
     """The scan with `change` made to a channel: every direction and every frame of it, y and x last.
 
-    Raises ChannelError where the scan has no such channel, ScanError where the channel is no image.
+    Infinite heights are none that an instrument measured: they are lost pixels (NaN) to every step, and stay so. Raises ChannelError where the scan has no such channel, ScanError where the channel is no image.
     """
     data = image_channel(scan, channel)
     turned = data.transpose(..., "y", "x")
     values = np.asarray(turned.values)
     if not np.issubdtype(values.dtype, np.floating):
         values = values.astype(float)
+    if (infinite := np.isinf(values)).any():
+        values = np.where(infinite, values.dtype.type(np.nan), values)
     changed = turned.copy(data=change(values)).transpose(*data.dims)
     return scan.assign({channel: changed})
 
@@ -76,22 +79,44 @@ def each_image(z: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.
 def mask_of(scan: xr.Dataset, channel: str, mask: Mask) -> np.ndarray | None:
     """The mask as booleans that broadcast against the channel's (..., y, x); True is left out of a fit.
 
-    A name is looked up among the scan's channels. Raises ChannelError or ScanError where it does not fit.
+    A name is looked up among the scan's channels. Raises ChannelError or ScanError where it does not fit, holds
+    anything but 0 and 1 (an image that was named by mistake), or leaves nothing to fit.
     """
     if mask is None:
         return None
     data = image_channel(scan, channel)
+    name = f"the mask {mask!r}" if isinstance(mask, str) else "the mask"
     if isinstance(mask, str):
         if mask not in scan.data_vars:
             raise ChannelError(f"{label(scan)} has no mask {mask!r}; it has {', '.join(map(str, scan.data_vars))}")
         mask = scan[mask]
     if isinstance(mask, xr.DataArray):
         mask = mask.broadcast_like(data).transpose(*data.transpose(..., "y", "x").dims).values
-    mask = np.asarray(mask).astype(bool)
+    mask = np.asarray(mask)
     shape = data.transpose(..., "y", "x").shape
     if mask.shape[-2:] != shape[-2:] or mask.ndim > len(shape):
         raise ScanError(f"the mask has shape {mask.shape}, {channel!r} has {shape}; give a mask of (y, x) pixels")
-    return mask
+    return _checked(mask, name)
+
+
+def _checked(mask: np.ndarray, name: str) -> np.ndarray:
+    """The mask (..., y, x) as booleans, if it is one and leaves something to fit."""
+    out = mask.astype(bool)
+    if not np.array_equal(out, mask):  # NaN too
+        finite = mask[np.isfinite(mask)]
+        values = f"from {finite.min():.3g} to {finite.max():.3g}" if finite.size else "NaN alone"
+        raise ScanError(
+            f"{name} holds other values than 0 and 1 ({values}), so it is an image and no mask; "
+            "give one of 0 and 1, such as scan['height'] > 5e-9, where 1 is left out of the fit"
+        )
+    pixels = out.shape[-2] * out.shape[-1]
+    left = int((~out).sum(axis=(-2, -1)).max())
+    if left < min(FEWEST, pixels / 4):
+        raise ScanError(
+            f"{name} leaves {left} of {pixels} pixels to the fit; 1 is left out and 0 is fitted: if it is the other way "
+            "round in yours, invert it (1 - mask)"
+        )
+    return out
 
 
 def image_channel(scan: xr.Dataset, channel: str) -> xr.DataArray:
