@@ -654,3 +654,17 @@ def test_numbers_that_no_scan_has_are_noted(tmp_path):
     assert [len(n) for n in notes] == [1, 0, 1]
     assert "too large" in notes[0][0]
     assert "which no scan has; is its unit right?" in notes[2][0]
+
+
+@pytest.mark.parametrize("rounding", [0.0, 3e-25])
+def test_a_constant_channel_is_said_to_be_so(tmp_path, rounding):
+    z = np.full((20, 30), 1.7e-9)
+    z[::2] += rounding  # a last digit of a double
+    assert (np.ptp(z) > 0) == (rounding > 0)
+    (tmp_path / "in").mkdir()
+    scan = scan_of(z, 1e-9).assign(phase=(("y", "x"), tilted() * 1e9, {"units": "rad"}))
+    io.write(scan, tmp_path / "in" / "a.zarr")
+    said = "height is constant, there was nothing to clean; another channel may hold the image"
+    assert cleaned(tmp_path / "in", tmp_path / "out", order=Order("plane")).records[0]["notes"] == [said]
+    assert one.clean_one(tmp_path / "in" / "a.zarr", tmp_path / "b.zarr", Order("plane")) == [said]
+    assert one.clean_one(tmp_path / "in" / "a.zarr", tmp_path / "c.zarr", Order("plane", channel="phase")) == []

@@ -141,3 +141,14 @@ def test_scars_are_mended_after_it(rng: np.random.Generator) -> None:
     here = d.scars
     before, after = (np.sqrt(np.mean((z - d.surface)[here] ** 2)) for z in (flat, mended))
     assert after < 0.7 * before, "what is long enough to be told from the sample is mended"
+
+
+@pytest.mark.parametrize("levels", [32, 64, 256])
+def test_steps_of_the_converter_on_a_steep_tilt_are_no_terraces(levels: int) -> None:
+    rng = np.random.default_rng(levels)
+    shape = (128, 160)
+    truth = caps(rng, shape, 0.1, 20)
+    raw = truth + 3 * np.arange(shape[1]) + rng.normal(0, 1.5, (shape[0], 1)) + rng.normal(0, 0.2, shape)
+    step = np.ptp(raw) / (levels - 1)  # 2 to 16, far more than the noise
+    found = flatten_fit(step * np.rint(raw / step))
+    assert np.std(found.image - truth) < 1.3 * step / np.sqrt(12)  # what digitising costs by itself, and no more

@@ -12,6 +12,7 @@ from ..core.marks import KINDS, marks, told
 from .journal import Record
 
 MENDS = frozenset({"scars", "spikes"})  # steps that change some spots, which are counted, and leave the rest
+ROUNDED = 2.0  # of a number's last digits: an image whose spread is no more is constant
 WHOLE = frozenset({"junk", "drift"})  # steps about all channels of a film, taken once, with the first of them
 
 
@@ -75,9 +76,16 @@ def spots(before: np.ndarray, after: np.ndarray) -> tuple[int, int]:
 
 
 def squares(image: np.ndarray) -> tuple[int, float]:
-    """(finite pixels, the sum of squares about their mean, for the zero of a height is chance) of an image."""
+    """(finite pixels, the sum of squares about their mean, for the zero of a height is chance) of an image.
+
+    The sum is zero where pixels differ by no more than their numbers are rounded.
+    """
     finite = image[np.isfinite(image)].astype(float)
-    return finite.size, float(finite.var()) * finite.size if finite.size else 0.0
+    if not finite.size:
+        return 0, 0.0
+    variance, mean = float(finite.var()), abs(float(finite.mean()))
+    rounding = ROUNDED * (np.finfo(image.dtype).eps if image.dtype.kind == "f" else np.finfo(float).eps)
+    return finite.size, variance * finite.size if np.sqrt(variance) > rounding * mean else 0.0
 
 
 def rms(parts: Iterable[tuple[int, float]]) -> float | None:

@@ -105,12 +105,13 @@ def clean_one(file: Path, out: Path, order: Order, overwrite: bool = False) -> l
         if out.exists() and not overwrite:
             raise WriteError(f"{out}: is there already; --overwrite replaces it")
         with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
-            cleaned, _ = cleaned_scans(file, order, Path(folder), out)
+            cleaned, told_later = cleaned_scans(file, order, Path(folder), out)
             _write(cleaned, out, order)
+            rows = [row() for row in told_later]
     except (ChannelError, ScanError, WriteError) as error:
         named = str(file) in str(error) or str(out) in str(error)
         raise type(error)(_for_commands(str(error) if named else f"{file}: {error}")) from error
-    return [said for scan in cleaned if (said := told(marks(scan)))]
+    return [*filter(None, (told(marks(scan)) for scan in cleaned)), *filter(None, map(_unlikely, rows))]
 
 
 def _check_asked(scans: list[xr.Dataset], order: Order, target: Path) -> list[list[str]]:
@@ -184,7 +185,9 @@ def _unlikely(row: Record) -> str:
     low, high = SPREADS["m" if unit == "m" else ""]
     if spread is None:
         return f"{row['channel']} has no number, or numbers too large to be reckoned with; is its unit right?"
-    if spread == 0 or low <= spread <= high:
+    if spread == 0:
+        return f"{row['channel']} is constant, there was nothing to clean; another channel may hold the image"
+    if low <= spread <= high:
         return ""
     return f"{row['channel']} spreads over {spread:.3g} {unit}, which no scan has; is its unit right?"
 

@@ -20,7 +20,9 @@ Mask = str | np.ndarray | xr.DataArray | None
 def on_images(scan: xr.Dataset, channel: str, change: Callable[[np.ndarray], np.ndarray]) -> xr.Dataset:
     """The scan with `change` made to a channel: every direction and every frame of it, y and x last.
 
-    Infinite heights are none that an instrument measured: they are lost pixels (NaN) to every step, and stay so. Raises ChannelError where the scan has no such channel, ScanError where the channel is no image.
+    Infinite heights are none that an instrument measured: they are lost pixels (NaN) to every step.
+
+    Raises ChannelError where the scan has no such channel, ScanError where the channel is no image.
     """
     data = image_channel(scan, channel)
     turned = data.transpose(..., "y", "x")
@@ -113,8 +115,8 @@ def _checked(mask: np.ndarray, name: str) -> np.ndarray:
     left = int((~out).sum(axis=(-2, -1)).max())
     if left < min(FEWEST, pixels / 4):
         raise ScanError(
-            f"{name} leaves {left} of {pixels} pixels to the fit; 1 is left out and 0 is fitted: if it is the other way "
-            "round in yours, invert it (1 - mask)"
+            f"{name} leaves {left} of {pixels} pixels to the fit; 1 is left out and 0 is fitted: if it is the other "
+            "way round in yours, invert it (1 - mask)"
         )
     return out
 
