@@ -11,9 +11,9 @@ from sharptip.core.scan import scan_of
 @pytest.fixture
 def both(tmp_path):
     """Two channels, one of them both ways."""
-    scan = scan_of(np.arange(30.0).reshape(5, 6) * 1e-9, 1e-9, name="both")
+    scan = scan_of(np.arange(72.0).reshape(8, 9) * 1e-9, 1e-9, name="both")
     scan = scan.assign_coords(direction=("direction", ["forward", "backward"], {"units": "1"}))
-    scan["phase"] = (("direction", "y", "x"), np.zeros((2, 5, 6)), {"units": "rad"})
+    scan["phase"] = (("direction", "y", "x"), np.zeros((2, 8, 9)), {"units": "rad"})
     io.write(scan, tmp_path / "both.zarr")
     return tmp_path / "both.zarr"
 

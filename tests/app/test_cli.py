@@ -280,7 +280,7 @@ def test_info_of_a_folder_names_the_broken(tmp_path, gwy):
     said = sharptip("info", tmp_path, code=1).stdout.splitlines()
     assert said[1].split()[:3] == ["a.gwy", "gwy", "1"]
     assert "20 y × 30 x" in said[1]
-    assert any(line.startswith("! deep/short.asd: ") and "named like asd, but its 4 bytes" in line for line in said)
+    assert any(line.startswith("! deep/short.asd: ") and "named like asd; its 4 bytes" in line for line in said)
     assert any(line.startswith("! half.gwy: ") for line in said)
     assert said[-1] == "1 of 3 files can be read"
     lines = [json.loads(line) for line in sharptip("info", tmp_path, "--json", code=1).stdout.splitlines()]

@@ -106,7 +106,7 @@ def test_killed_at_any_moment_it_ends_the_same(result, folder, tmp_path):
         child = subprocess.Popen([sys.executable, "-c", script, str(folder), str(tmp_path)], stderr=subprocess.PIPE)
         done = len(list((tmp_path / "work").glob("*.npz"))) if (tmp_path / "work").exists() else 0
         deadline = time.monotonic() + 120
-        grow = int(rng.integers(1, 5))
+        grow = int(rng.integers(3, 9))
         while child.poll() is None and time.monotonic() < deadline:
             work = tmp_path / "work"
             if work.exists() and len(list(work.glob("*.npz"))) >= done + grow:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
-from ..core.errors import ChannelError, ModelError, SharptipError
+from ..core.errors import ChannelError, ModelError, ScanError, SharptipError
 from ..core.scan import channel, label, pixel_size
 from ..data.tiles import resample, tiles_of
 from .recipe import Example, Recipe
@@ -32,7 +32,7 @@ class Prepared:
 def prepare(recipe: Recipe, scan: xr.Dataset) -> Prepared:
     """Refuse what the recipe cannot eat, then clean and fill.
 
-    Raises ChannelError or UnitError naming the channel, ModelError for a scan that is mostly missing.
+    Raises ChannelError or UnitError naming the channel, ModelError for a scan that is mostly missing or too small.
     """
     for port in recipe.eats:
         found = in_its_unit(scan, port, recipe.name)
@@ -44,7 +44,7 @@ def prepare(recipe: Recipe, scan: xr.Dataset) -> Prepared:
     raw = [channel(scan, port.name) for port in recipe.eats]
     for clean in recipe.clean:
         for port in recipe.eats:
-            scan = clean(scan, channel=port.name)
+            scan = _cleaned(clean, scan, port.name)
     stack = [channel(scan, port.name).transpose(*port.dims).values.astype(float) for port in recipe.eats]
     if recipe.clean:
         stack = [_without_rounding(z, before.values) for z, before in zip(stack, raw, strict=True)]
@@ -72,6 +72,14 @@ def usable(recipe: Recipe, examples: Sequence[Example]) -> tuple[list[Example], 
         except SharptipError as error:
             broken.append((label(e.scan), str(error)))
     return good, broken
+
+
+def _cleaned(clean: Callable[..., xr.Dataset], scan: xr.Dataset, name: str) -> xr.Dataset:
+    """A scan that a step of cleaning refuses, such as one of a few pixels, cannot be judged either."""
+    try:
+        return clean(scan, channel=name)
+    except ScanError as error:
+        raise ModelError(f"{label(scan)}: {error}") from error
 
 
 def _without_rounding(cleaned: np.ndarray, raw: np.ndarray) -> np.ndarray:
