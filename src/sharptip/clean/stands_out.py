@@ -21,6 +21,7 @@ WIDE = 4.65  # standard deviations that hold 98 % of a Gaussian's heights
 CERTAIN = 1.0  # of the same, where there are no more than two levels
 NOISY = 1.4  # times the noise of a pixel: a level as narrow as that is flat, and if it holds
 MOSTLY = 0.8  # of the pixels, all of the image is substrate
+EVEN = 1.2, 0.25  # times the noise of a pixel, share of the pixels: no grain is so flat; dense particles leave so much
 HARMLESS = 1.03, 1.25  # times the spread that plain least squares leave: a narrow level; a better one
 
 
@@ -49,5 +50,6 @@ def stands_out(heights: np.ndarray, found: Substrate, noise: float) -> Evidence:
     by_chance = min(1.0, len(levels) * 2 * REACH * found.spread / (WIDE * spread))
     narrow = found.spread < NARROW * spread
     crowd = share * (share / max(by_chance, 1e-9)) ** 0.5
-    sure = narrow and crowd > (CROWDED if len(levels) > 2 else CERTAIN)
+    even = found.spread <= EVEN[0] * noise and share > EVEN[1]
+    sure = narrow and (even or crowd > (CROWDED if len(levels) > 2 else CERTAIN))
     return Evidence(bool(sure), HARMLESS[int(narrow and (flat or crowd > CROWDED))] if narrow or flat else 0.0)
