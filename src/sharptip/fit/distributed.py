@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -96,8 +97,12 @@ def _process(
         if rank == 0:
             save_file({k: v.contiguous() for k, v in net.state_dict().items()}, folder / "net.safetensors")
             (folder / "history.json").write_text(history.to_json())
+        dist.barrier()  # nobody hangs up while another still works
     finally:
         dist.destroy_process_group()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # gloo's threads may outlive the group and abort a process whose Python is being torn down
 
 
 def check_equal(net: nn.Module) -> None:
