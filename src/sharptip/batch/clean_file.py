@@ -35,8 +35,8 @@ if TYPE_CHECKING:  # torch is for those who ask for a model
     from ..fit.model import Model
 
 SPREADS = {"m": (1e-15, 1e-3), "": (1e-30, 1e15)}  # rms of a channel in metres, or in any other unit, that may be
-ALL = "all"  # instead of a channel's name: every image channel but the
-ABSOLUTE = ("phase", "amplitude")  # ones: an angle is wrapped, a magnitude has its own zero; levelled if named alone
+ALL = "all"  # instead of a channel's name: every image channel but the absolute ones
+ABSOLUTE = ("phase", "amplitude")  # an angle is wrapped, a magnitude has its own zero: levelled only if named
 LEARNED = "learned"  # instead of steps: a model
 KEEPS_ALL = (".zarr", ".nc", ".gwy")  # formats for every channel; into others goes the one that was cleaned
 FEWEST = 2  # lines, and columns, of an image: levelling takes all there is off a single line
