@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,7 +50,12 @@ def client() -> Iterator[object]:
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a cluster that is shut down says so at length
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),  # one death is enough to be given up
+        dask.config.set(
+            {
+                "distributed.scheduler.allowed-failures": 0,  # one death is enough to be given up
+                "distributed.deploy.lost-worker-timeout": "1h",  # else it closes workers that came back, 15 s later
+            }
+        ),
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
         distributed.Client(cluster) as client,
     ):
@@ -105,6 +111,29 @@ def test_each_on_a_cluster(client: object, files: list[str], tmp_path: Path) -> 
     assert [found[p] for p in files] == pytest.approx([i * 1e-9 for i in range(N)])
     assert isinstance(found[paths[-2]], ReadError)
     assert "died" in str(found[killer])
+
+
+class KilledWorker(Exception):
+    """As dask.distributed names it."""
+
+
+class Remembering(ThreadPoolExecutor):
+    """As dask.distributed: the same call is the same task, and its answer the one that is held; the first one dies."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.held: dict[object, Future[Any]] = {}
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if not self.held:
+            self.held[(function, args)] = Future()
+            self.held[(function, args)].set_exception(KilledWorker())
+        return self.held.setdefault((function, args), super().submit(function, *args, **kwargs))
+
+
+def test_a_neighbour_of_a_death_is_tried_anew_and_not_answered_from_memory(files: list[str]) -> None:
+    with Remembering() as pool:
+        assert dict(each(mean, files[1:2], executor=pool)) == {files[1]: pytest.approx(1e-9)}
 
 
 def test_many_files_are_one_scan_that_a_cluster_reads(client: object, files: list[str]) -> None:

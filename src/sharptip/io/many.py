@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -21,6 +22,7 @@ from functools import partial
 from itertools import islice
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from uuid import uuid4
 
 import numpy as np
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _AT_ONCE = 64  # files under way on an executor whose size nobody told
+_SETTLED = 1.0  # s that a worker of a cluster has to have been there
 _CHUNK = 2**26  # bytes of a film that one task reads
 
 
@@ -54,6 +57,8 @@ def each(
     such as `distributed.Client(...).get_executor()`; without one, a process for each core is started and ended here.
     at_once: files under way at a time. A SharptipError is handed over as it was raised, any other as a WorkError, and
     so is the death of a worker process: of those that ran beside it, only the file that kills it again is named.
+    A `distributed.LocalCluster` closes workers that it has started again after a death, 15 s later, and then waits
+    for ever: set `distributed.deploy.lost-worker-timeout` to hours where files may be deadly.
     """
     queue = iter(paths)
     if executor is not None:
@@ -86,7 +91,7 @@ def _each_on(
         while True:
             for path in islice(queue, at_once - len(flying)):
                 try:
-                    flying[executor.submit(function, path)] = path
+                    flying[_submit(executor, function, path)] = path
                 except BrokenExecutor:
                     return [*flying.values(), path]
             if not flying:
@@ -109,9 +114,26 @@ def _each_on(
 
 
 def _on_its_own(executor: Executor, function: Callable[[Any], T], path: Path_) -> T | SharptipError:
-    """A file whose worker died beside others; twice, since a cluster that loses a worker may lose its neighbour too."""
-    first = executor.submit(function, path)
-    return _outcome(executor.submit(function, path) if _is_death(first.exception()) else first, path)
+    """A file whose worker died beside others, once a worker is there that has settled.
+
+    dask.distributed never starts a worker again that dies in the moment it starts: a cluster would soon have none.
+    """
+    _submit(executor, _nothing, path).exception()
+    time.sleep(_SETTLED)
+    return _outcome(_submit(executor, function, path), path)
+
+
+def _submit(executor: Executor, function: Callable[[Any], T], path: Path_) -> Future[T]:
+    """A try of its own: dask.distributed takes the same call for the same task and would answer with the last error."""
+    return executor.submit(_call, function, path, uuid4().hex)
+
+
+def _call(function: Callable[[Any], T], path: Path_, _try: str) -> T:
+    return function(path)
+
+
+def _nothing(path: Path_) -> None:
+    pass
 
 
 def _outcome(future: Future[Any], path: Path_) -> Any:
