@@ -20,7 +20,8 @@ from .spikes import find_spikes, spikes, without_spikes
 from .substrate import Substrate, substrate_of
 
 __all__ = [
-    "CHAINS", "OF_FILMS", "STEPS", "Flattened", "Substrate", "arc", "arc_fit", "background", "coarsen", "compare_directions",
+    "CHAINS", "OF_FILMS", "STEPS", "Flattened", "Substrate", "arc", "arc_fit", "background", "coarsen",
+    "compare_directions",
     "directions", "drift", "drift_of", "facet", "facet_fit", "find_scars", "find_spikes", "fitting", "flatten",
     "flatten_fit", "junk", "junk_frames", "left_out", "line_fit", "lines", "mend", "moved", "name_of", "named", "plane",
     "plane_fit", "polynomial", "polynomial_fit", "relevel", "relevel_fit", "row_offsets", "rows", "run", "scars",
