@@ -405,7 +405,7 @@ def test_stills_among_films_are_cleaned_and_that_is_said(tmp_path):
     assert flat["height"].equals(clean.run(still, "flatten,scars")["height"])
     asked = cleaned(tmp_path / "in", tmp_path / "asked", order=Order("flatten,drift"))
     assert asked.count("cleaned") == 1  # a step that was named by itself is not left out in silence
-    assert "still" not in cleaned(tmp_path / "in", tmp_path / "auto", order=Order("auto")).told()
+    assert "a still" not in cleaned(tmp_path / "in", tmp_path / "auto", order=Order("auto")).told()
 
 
 def test_a_still_through_the_chain_of_films_is_told_in_python():
