@@ -379,6 +379,18 @@ def test_formats_of_one_image_hold_the_channel_that_was_cleaned(tmp_path):
     assert list(io.read(tmp_path / "out" / "a.gsf").data_vars) == ["height"]
     cleaned(tmp_path / "in", tmp_path / "named", order=Order(STEPS, "height_sensor,phase,height"), suffix=".gsf")
     assert list(io.read(tmp_path / "named" / "a.gsf").data_vars) == ["phase"]  # the first of them that is there
+    assert row["notes"].endswith(".gsf does not keep the channel phase. .zarr and .nc do")
+
+
+def test_an_image_beside_curves_of_the_same_name_goes_into_formats_of_one_image(tmp_path):
+    (tmp_path / "in").mkdir()
+    heights = curves(np.random.default_rng(0))
+    io.write([heights, scan_of(tilted(), 1e-9, name="image")], tmp_path / "in" / "a.zarr")
+    cleaned(tmp_path / "in", tmp_path / "out", suffix=".gsf")
+    (row,) = table(tmp_path / "out")
+    assert (row["status"], row["scan"]) == ("cleaned", "image"), row["reason"]
+    assert "the other scan: curves (3 curve × 50 sample)" in row["notes"]
+    assert io.read(tmp_path / "out" / "a.gsf")["height"].shape == tilted().shape
 
 
 def test_names_that_are_no_unicode(scans, tmp_path):
