@@ -23,11 +23,12 @@ from sharptip.core.grid import INCOMPLETE
 MAKERS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "sxm": (".sxm", make_files.sxm), "sxm_up": (".sxm", lambda path: make_files.sxm(path, up=True, both=True)),
     "bruker": (".spm", make_files.bruker), "bruker_wide": (".spm", lambda path: make_files.bruker(path, 4)),
-    "bruker_volume": (".spm", bruker_force.volume), "mdt": (".mdt", mdt.images),
-    "mdt_mda": (".mdt", mdt.mda), "createc": (".dat", createc.image), "nid": (".nid", nid.image),
-    "createc_plain": (".dat", lambda path: createc.image(path, kind="[Parameter]", bits=16)),
-    "createc_floats": (".dat", lambda path: createc.image(path, kind="[Paramet32]")),
-    "nid_curves": (".nid", nid.curves), "nanonis_grid": (".3ds", lambda path: nanonis.grid(path, shape=(24, 40))),
+    "bruker_volume": (".spm", bruker_force.volume), "mdt": (".mdt", mdt.images), "mdt_mda": (".mdt", mdt.mda),
+    "createc": (".dat", lambda path: createc.image(path, lines=24)),
+    "createc_integers": (".dat", lambda path: createc.image(path, kind="[Parameter]", bits=16, lines=24)),
+    "createc_floats": (".dat", lambda path: createc.image(path, kind="[Paramet32]", lines=24)),
+    "nid": (".nid", nid.image), "nid_curves": (".nid", nid.curves),
+    "nanonis_grid": (".3ds", lambda path: nanonis.grid(path, shape=(24, 40))),
 }  # fmt: skip
 
 
@@ -54,6 +55,8 @@ def test_what_is_whole_is_read_wherever_the_file_ends(format: str, tmp_path: Pat
         except ReadError:
             assert not shares or keep > 0.98, "a longer piece is read where a shorter one was, but for a few bytes"
             continue
+        if format == "createc_floats" and _finite(found) == had:
+            continue  # spare lines behind all images are missing
         assert_is_a_part(found, expected, points=format == "nanonis_grid")
         shares.append(_finite(found) / had)
     assert len(shares) >= 5

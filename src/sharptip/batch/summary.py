@@ -57,7 +57,7 @@ class Outcome:
         mine = [record for record in self.records if not record.get("earlier")]
         n, left, before = len(mine), sum(r["status"] != "cleaned" for r in mine), len(self.records) - len(mine)
         cut = sum(any(INCOMPLETE in row for row in record["rows"]) for record in mine)
-        short = f", {cut} of them cut off and read as far as they go" if cut else ""
+        short = f", {cut} of them stopped or cut off and read as far as they go" if cut else ""
         rest = f"; {left} left out, see {self.out / TABLE}" if left else f"; {self.out / PAGE}"
         rest += f"; {before} of earlier runs are there too" if before else ""
         return f"{n - left} of {n} files cleaned into {self.out}{short}{rest}"
