@@ -6,6 +6,7 @@ import numpy as np
 
 from sharptip.core.grid import INCOMPLETE, Channel, Grid
 
+BY_POINT = ("nanonis_grid", "wsxm_spectroscopy")  # of these formats a line may be there in part
 WAYS = ("forward", "backward")
 Whole = list[tuple[str, tuple[str, ...], np.ndarray]]  # name, axes, numbers of every channel
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.io.make_files import EXAMPLES, HDF5, example
-from tests.io.parts import assert_is_a_part, numbers
+from tests.io.parts import BY_POINT, assert_is_a_part, numbers
 
 import sharptip.io
 from sharptip.core.errors import ReadError
@@ -33,7 +33,7 @@ CHECKSUMMED = ("zarr", "netcdf", "npz", "png")  # the pixels of these cannot cha
 CUT_OFF = (  # of these the part that is there is read, and what is missing is said
     "asd", "sxm", "nanonis_grid", "bruker", "bruker_ramp", "bruker_hold", "bruker_volume", "bruker_capture", "mdt",
     "mdt_pixels", "mdt_spectra", "mdt_mda", "mdt_points", "createc", "nid", "nid_curves", "nid_thermal", "jpk_force",
-    "jpk_force_old", "jpk_force_map",
+    "jpk_force_old", "jpk_force_map", "rhk", "wsxm", "wsxm_spectroscopy", "wsxm_movie",
 )  # fmt: skip
 ARCHIVES = ("jpk_force", "jpk_force_map")  # one file of them is many
 COUNTED = ("ibw", "bruker", "sxm", "gsf", "gwy", "npy")  # nor can those of these be moved by lost or added bytes
@@ -163,7 +163,7 @@ def mutants(format: str, tmp_path: Path, number: int) -> None:
                 same = (copy / part).read_bytes() == (original / part).read_bytes()
                 if done == "truncated" and not same:
                     assert format in CUT_OFF, f"mutant {i}: a truncated file was read"
-                    assert_is_a_part(found, numbers(sound), points=format == "nanonis_grid")
+                    assert_is_a_part(found, numbers(sound), points=format in BY_POINT)
                 if not hold_together(found, copy):
                     refused += 1
                     continue
@@ -222,7 +222,7 @@ def test_every_truncation_is_refused_or_told(format: str, tmp_path: Path) -> Non
     for keep in sorted({*range(0, len(whole), step), *range(len(whole) - 40, len(whole))}):
         original.write_bytes(whole[:keep])
         if format in CUT_OFF and (found := read_or_refused(original)) is not None:
-            assert_is_a_part(found, sound, points=format == "nanonis_grid")
+            assert_is_a_part(found, sound, points=format in BY_POINT)
             continue
         with pytest.raises(ReadError):
             sharptip.io.grids(original, size="unknown")
