@@ -273,7 +273,8 @@ def test_info_names_marked_frames_and_what_was_cut_off(tmp_path):
     assert "was cut off" in sharptip("convert", tmp_path / "a.asd", tmp_path / "b.nc").stderr
 
 
-def test_info_of_a_folder_names_the_broken(tmp_path, gwy):
+def test_info_of_a_folder_names_the_broken(tmp_path, gwy, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "short.asd").write_bytes(b"\1\0\0\0")
     (tmp_path / "half.gwy").write_bytes(gwy.read_bytes()[:300])

@@ -389,6 +389,31 @@ def test_steps_that_are_not_there_are_told(tmp_path):
     assert one.names_of("learned") == ("learned",)
 
 
+def test_stills_among_films_are_cleaned_and_that_is_said(tmp_path):
+    (tmp_path / "in").mkdir()
+    io.write(film().drop_vars("phase"), tmp_path / "in" / "film.zarr")
+    still = scan_of(np.add.outer(np.arange(8.0), np.arange(9.0)) * 1e-9, 1e-9)
+    io.write(still, tmp_path / "in" / "still.gwy")
+    done = cleaned(tmp_path / "in", tmp_path / "out", order=Order("film"))
+    assert ", 1 of them a still, without junk and drift; " in done.told()
+    rows = {r["file"]: r for r in table(tmp_path / "out")}
+    assert rows["film.zarr"]["steps"] == "junk,flatten,scars,drift"
+    assert rows["still.gwy"]["steps"] == "flatten,scars"
+    assert rows["still.gwy"]["notes"].endswith("is no film, so it goes through flatten and scars alone")
+    assert "no film" not in rows["film.zarr"]["notes"]
+    flat = io.read(tmp_path / "out" / "still.zarr")
+    assert flat["height"].equals(clean.run(still, "flatten,scars")["height"])
+    asked = cleaned(tmp_path / "in", tmp_path / "asked", order=Order("flatten,drift"))
+    assert asked.count("cleaned") == 1  # a step that was named by itself is not left out in silence
+    assert "a still" not in cleaned(tmp_path / "in", tmp_path / "auto", order=Order("auto")).told()
+
+
+def test_a_still_through_the_chain_of_films_is_told_in_python():
+    still = scan_of(np.add.outer(np.arange(8.0), np.arange(9.0)) * 1e-9, 1e-9)
+    with pytest.warns(UserWarning, match="is no film, so it goes through flatten and scars alone"):
+        clean.run(still, "film")
+
+
 def test_what_is_of_a_whole_film_is_done_once(tmp_path):
     """Junk is marked and drift followed with the first channel, and not once more with each other one."""
     (tmp_path / "in").mkdir()

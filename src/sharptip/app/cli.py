@@ -20,6 +20,7 @@ import typer
 
 from .. import __version__
 from ..core.errors import ChannelError, ScaleError, ScanError, SharptipError, StudyError, WriteError
+from .listing import Listing, printable, what_is_wrong, width
 from .progress import Pace
 
 # Threads that spin long while they wait make training several times slower as soon as another program wants a core; a
@@ -107,7 +108,8 @@ def info(
 ) -> None:
     """What is in a file: format, channels with units and ranges, pixel size, size. Of a folder: a line for each file.
 
-    What is cut off, could not be read or shows nothing is said; files of a folder that are broken are named in the end.
+    What is cut off, could not be read or shows nothing is said; files of a folder that are broken are named in the end,
+    those that are plainly no scans (README, fit.py) are passed over. A narrow window gets two lines for each file.
     """
     from .. import io
 
@@ -120,12 +122,14 @@ def info(
 
 def _info_of_folder(folder: Path, as_json: bool) -> None:
     from .. import io
+    from ..batch import beside
     from ..batch.sources import find
 
     sources = find([folder])
     broken = [(str(path), why) for path, why in sources.closed]
+    told = Listing([sources.name(path) for path in sources.files], width())
     if not as_json:
-        typer.echo(f"{'file':<40} {'format':<16} {'scans':>5}  {'axes':<34} {'size':<20} channels")
+        typer.echo(told.head(), nl=False)
     for path in sources.files:
         try:
             found = io.describe(path, ranges=False)
@@ -135,15 +139,16 @@ def _info_of_folder(folder: Path, as_json: bool) -> None:
         if as_json:
             typer.echo(json.dumps({"file": str(path), **found}, ensure_ascii=False))
         else:
-            typer.echo(_line_told(sources.name(path), found))
+            typer.echo(told.of(sources.name(path), found), nl=False)
     for name, why in broken:
         if as_json:
             typer.echo(json.dumps({"file": str(folder / name), "error": why}, ensure_ascii=False))
         else:
-            typer.echo(f"! {name}: {why}")
+            typer.echo(f"! {printable(name)}: {printable(why)}")
     n = len(sources.files) + len(sources.closed)
     if not as_json:
-        typer.echo(f"{n - len(broken)} of {n} files can be read")
+        rest = f"; {beside.said(map(sources.name, sources.beside))}" if sources.beside else ""
+        typer.echo(printable(f"{n - len(broken)} of {n} files can be read{rest}"))
     if broken:
         raise typer.Exit(1)
 
@@ -928,7 +933,7 @@ def _told(file: Path, found: dict[str, Any]) -> str:
             size = f"{say(scan['size_m'][0], 'm', 4)} × {say(scan['size_m'][1], 'm', 4)}, pixels of "
             size += f"{say(scan['pixel_size_m'][0], 'm', 4)} × {say(scan['pixel_size_m'][1], 'm', 4)}"
         lines.append(f"  {scan['name'] or 'scan'}: {shape}; {size}")
-        lines += [f"    ! {said}" for said in _warned(scan)]
+        lines += [f"    ! {said}" for said in what_is_wrong(scan)]
         for v in scan["variables"]:
             if v["min"] is None:
                 said = "no finite value" if v["missing"] else f"in {v['units']}, too large to be looked through"
@@ -980,30 +985,6 @@ def _digits(value: float) -> str:
 def _without_name(error: SharptipError, path: Path) -> str:
     """An error without the file's name, which stands beside it, and without the list of what could have been."""
     return re.sub(rf"^{re.escape(str(path))}( \(\w+\))?: ", "", str(error)).partition(". Known: ")[0]
-
-
-def _line_told(name: str, found: dict[str, Any]) -> str:
-    """`info` of one file among many: its first scan, and what is not as it should be."""
-    from ..core.units import say
-
-    scan = found["scans"][0]
-    shape = " × ".join(f"{n} {d}" for d, n in zip(scan["dims"], scan["shape"], strict=True))
-    size = " × ".join(say(length, "m", 3) for length in scan["size_m"]) if scan["size_m"] else ""
-    channels = ", ".join(dict.fromkeys(v["name"] for s in found["scans"] for v in s["variables"]))
-    line = f"{name:<40} {found['format']:<16} {len(found['scans']):>5}  {shape:<34} {size:<20} {channels}"
-    return "\n".join([line, *(f"  ! {said}" for s in found["scans"] for said in _warned(s))])
-
-
-def _warned(scan: dict[str, Any]) -> list[str]:
-    """What is not as it should be: stopped or cut off, not read, junk."""
-    from ..core.grid import INCOMPLETE
-    from ..core.marks import Mark, told
-
-    attrs = scan["attrs"]
-    said = [str(attrs[INCOMPLETE])] if INCOMPLETE in attrs else []
-    said += [f"not read: {attrs[name]}" for name in ("unread", "unread_frames", "left_out") if attrs.get(name)]
-    marks = told({m["frame"]: Mark(m["kind"], m["reason"]) for m in scan["marks"]})
-    return [*said, *([marks] if marks else [])]
 
 
 def _summary(values: dict[str, Any], out: Path) -> str:

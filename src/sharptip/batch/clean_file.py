@@ -20,7 +20,7 @@ import numpy as np
 import xarray as xr
 
 from .. import io
-from ..clean import fitting, name_of, named, step_of
+from ..clean import fitting, left_out, name_of, named, step_of
 from ..core.errors import ChannelError, ScaleError, ScanError, SharptipError, WriteError
 from ..core.history import steps as history
 from ..core.marks import marks, told
@@ -210,6 +210,8 @@ def cleaned_scans(file: Path, order: Order, folder: Path, target: Path) -> tuple
             warnings.warn(f"{label(scan)} is a single line of pixels and stays as it is", stacklevel=2)
         if ALL in order.channels and (kept := [n for n in _images(scan) if n not in channels]):
             warnings.warn(f"{', '.join(kept)} as measured; --channel {kept[0]} levels it", stacklevel=2)
+        if channels and order.steps != LEARNED and (said := left_out(scan, order.steps)):
+            warnings.warn(said, stacklevel=2)
         cleaned, told = _cleaned(scan, channels, order.steps, folder / f"film {number}") if channels else (scan, [])
         out.append(cleaned)
         rows += told

@@ -16,6 +16,7 @@ from typing import Any
 
 from .. import __version__
 from ..core.errors import WriteError
+from . import beside
 from . import sources as src
 from .clean_file import Job, Order, clean_file, names_of
 from .journal import NAME, Full, Journal, Record, digest
@@ -110,6 +111,8 @@ class _Batch:
         self.total = len(found.files) + len(found.closed)
         for folder in found.results:
             say(f"passed over {printable(found.name(folder))}: it holds the results of an earlier run, not raw scans")
+        if found.beside:
+            say(beside.said([printable(found.name(file)) for file in found.beside]))
         if cleaned := sum(r["status"] == "cleaned" for r in self.records.values()):
             rest = "going on with the others" if self.to_do else "nothing is left to do"
             say(f"{cleaned} of {self.total} files are cleaned already; {rest}")

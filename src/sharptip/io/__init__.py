@@ -27,6 +27,7 @@ from ..core.lazy import Lazy
 from ..core.marks import KINDS, Mark, marked
 from .door import DAMAGE, door, read_later
 from .layout import Size
+from .node_names import node_names
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -325,7 +326,7 @@ def write(
     fps: float | None = None,
     tell: Callable[[str, int, int], None] | None = None,
 ) -> None:
-    """Write a scan, several, or a tree of them; the suffix decides the format.
+    """Write a scan, several, or a tree of them; the suffix decides the format. Several are called by their own names.
 
     `.zarr` and `.nc` (netCDF) keep everything; `.gwy` keeps all images. `.gsf` holds one image, `.tif` one image or
     film, `.mp4` and `.gif` are movies of a film, `.csv` a table of curves, spectra or pixels. channel, direction,
@@ -385,7 +386,7 @@ def writable(path: Path) -> None:
 
 
 def _nodes(scan: Any) -> dict[str, Any]:
-    """Path in the tree → Dataset, every scan checked; one scan alone is at '/'."""
+    """Path in the tree → Dataset, every scan checked; one scan alone is at '/', several are called after themselves."""
     import xarray as xr
 
     from ..core.scan import check
@@ -395,7 +396,8 @@ def _nodes(scan: Any) -> dict[str, Any]:
     elif isinstance(scan, xr.Dataset):
         nodes = {"/": scan}
     else:
-        nodes = {"/": xr.Dataset()} | {f"/scan_{i}": one for i, one in enumerate(scan)}
+        called = node_names(str(one.attrs.get("name", "")) for one in scan)
+        nodes = {"/": xr.Dataset()} | {f"/{name}": one for name, one in zip(called, scan, strict=True)}
     for one in nodes.values():
         if one.data_vars:
             check(one)
