@@ -92,7 +92,7 @@ def test_a_file_without_a_whole_line_is_refused(tmp_path: Path, large: None) -> 
     data = path.read_bytes()
     start = data.index(b"\x1a\x04") + 2
     path.write_bytes(data[: start + 4 * 40])
-    with pytest.warns(UserWarning, match="1 of the 24 lines of Z forward are there"):
+    with pytest.warns(UserWarning, match="1 of the 24 lines of Z forward is there"):
         sharptip.read(path)
     path.write_bytes(data[: start + 4 * 40 - 1])
     with pytest.raises(ReadError, match="before the first line"):
@@ -220,11 +220,11 @@ def test_a_map_whose_archive_was_cut_off_has_its_whole_curves(tmp_path: Path) ->
         assert_is_a_part(found, expected)
         assert found[0].shape[0] == curves
         assert found[0].attrs["map_shape"] == [2, 3]
-        assert f"{curves} of the 6 curves of the map are there" in str(found[0].attrs[INCOMPLETE])
+        assert f"{curves} of the map's 6 curves" in str(found[0].attrs[INCOMPLETE])
     path.write_bytes(data[: directory + 100])
     found = sharptip.io.grids(path)[1]
     assert found[0].attrs[INCOMPLETE] == (
-        "the file was cut off: 5 of the 6 curves of the map are there; of the archive the directory is missing"
+        "the file was cut off: 5 of the map's 6 curves are there; of the archive the directory is missing"
     )
     for (_, _, values), channel in zip(expected, found[0].channels, strict=True):
         np.testing.assert_array_equal(np.asarray(channel.data), values)
@@ -243,7 +243,7 @@ def test_curves_without_what_they_share_are_refused(tmp_path: Path) -> None:
 
 def test_a_map_that_lacks_curves_says_how_many_it_has(tmp_path: Path) -> None:
     jpk_force.force_map(tmp_path / "a.jpk-force-map", image=False)
-    with pytest.warns(UserWarning, match="the map was stopped, or a part of it was saved: 5 of the 6 curves"):
+    with pytest.warns(UserWarning, match="the map was stopped, or a part of it was saved: 5 of the map's 6 curves"):
         sharptip.read(tmp_path / "a.jpk-force-map")
 
 

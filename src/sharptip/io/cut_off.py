@@ -97,7 +97,7 @@ def told(parts: Sequence[Part]) -> list[str]:
     whole = [part.name for part in parts if part.there == part.of]
     missing = [part.name for part in parts if not part.there]
     said = [f"{_listed(whole, _LISTED)} whole"] if whole else []
-    said += [f"{p.there} of the {p.of} {p.unit} of {p.name} are there" for p in parts if 0 < p.there < p.of]
+    said += [f"{p.there} of the {p.of} {p.unit} of {p.name} {be(p.there)} there" for p in parts if 0 < p.there < p.of]
     return said + ([f"{_listed(missing)} missing"] if missing else [])
 
 
@@ -112,7 +112,11 @@ def _listed(names: Sequence[str], most: int | None = None) -> str:
     short = list(dict.fromkeys(short))
     if most and len(short) > most + 1:
         short[most:] = [f"{len(short) - most} more"]
-    return f"{', '.join(short)} {'is' if len(short) == 1 else 'are'}"
+    return f"{', '.join(short)} {be(len(short))}"
+
+
+def be(n: int) -> str:
+    return "is" if n == 1 else "are"
 
 
 def cut_off(said: Sequence[str], size: int | None = None, end: int | None = None) -> dict[str, object]:

@@ -33,7 +33,7 @@ from ..core.grid import INCOMPLETE, Axis, Channel, Grid, checked, unique
 from ..core.lazy import Lazy, Load
 from ..core.names import UNITS
 from . import jpk
-from .cut_off import cut_off
+from .cut_off import be, cut_off
 from .jpk_properties import Coding, Facts, by_number, coding, parse, parse_lines, resolved
 from .layout import count, finite, positive, text
 from .zipped import DIRECTORY, Archive, archive
@@ -108,9 +108,9 @@ def _incomplete(curves: Curves, grid: Grid) -> dict[str, object]:
     if shape := grid.attrs.get("map_shape"):
         assert isinstance(shape, list)
         planned = math.prod(shape)
-    short = f"{there} of the {planned} curves of the map are there" if there < planned else ""
+    short = f"{there} of the map's {planned} curves {be(there)} there" if there < planned else ""
     if curves.archive.lost:
-        whole = short or f"{there} whole curve{'s are' if there > 1 else ' is'} there"
+        whole = short or f"{there} whole curve{'s' * (there > 1)} {be(there)} there"
         return cut_off([f"{whole}; of the archive {curves.archive.lost} is missing"])
     return {INCOMPLETE: f"the map was stopped, or a part of it was saved: {short}"} if short else {}
 
