@@ -278,7 +278,7 @@ def clean(
         typer.Option(
             "--channel",
             help="What is cleaned; several with commas, those of them that a file has: height,height_sensor; 'all': "
-            "every image but phases and amplitudes.",
+            "every height, and no current, phase, force …",
         ),
     ] = "height",
     direction: Annotated[
