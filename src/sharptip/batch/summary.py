@@ -68,7 +68,7 @@ class Outcome:
         mine = [record for record in self.records if not record.get("earlier")]
         n, left, before = len(mine), sum(r["status"] != "cleaned" for r in mine), len(self.records) - len(mine)
         cut = sum(any(INCOMPLETE in row for row in record["rows"]) for record in mine)
-        short = f", {cut} of them cut off and read as far as they go" if cut else ""
+        short = f", {cut} of them stopped or cut off and read as far as they go" if cut else ""
         if stills := sum(any(self.as_still(row) for row in record["rows"]) for record in mine):
             what = "a still" if stills == 1 else "stills"
             short += f", {stills} of them {what}, without {' and '.join(self._of_films)}"
