@@ -160,6 +160,23 @@ def test_other_options_are_told_and_all_is_done_anew(scans, tmp_path):
     assert len(stamps(out)) == len(before)
 
 
+def test_results_in_another_format_that_stay_are_told_with_how_they_were_made(scans, tmp_path):
+    out = tmp_path / "out"
+    said = [[], [], [], []]
+    cleaned(scans, out, said[0], order=Order("plane"))
+    cleaned(scans, out, said[1], suffix=".gwy")
+    shutil.rmtree(out / "a.zarr")
+    cleaned(scans, out, said[2], suffix=".gwy")
+    cleaned(scans, out, said[3])
+    assert said[0] == []
+    assert said[1][-1] == (
+        "3 .zarr of an earlier run stay beside the new .gwy, made with other options: steps was plane, is "
+        "plane,rows,scars"
+    )
+    assert "2 .zarr of an earlier run stay beside" in said[2][0]
+    assert said[3][-1] == "3 .gwy of an earlier run stay beside the new .zarr"
+
+
 def test_what_this_did_not_write_is_not_overwritten(scans, tmp_path):
     out, said = tmp_path / "out", []
     out.mkdir()
