@@ -160,6 +160,23 @@ def test_other_options_are_told_and_all_is_done_anew(scans, tmp_path):
     assert len(stamps(out)) == len(before)
 
 
+def test_results_in_another_format_that_stay_are_told_with_how_they_were_made(scans, tmp_path):
+    out = tmp_path / "out"
+    said = [[], [], [], []]
+    cleaned(scans, out, said[0], order=Order("plane"))
+    cleaned(scans, out, said[1], suffix=".gwy")
+    shutil.rmtree(out / "a.zarr")
+    cleaned(scans, out, said[2], suffix=".gwy")
+    cleaned(scans, out, said[3])
+    assert said[0] == []
+    assert said[1][-1] == (
+        "3 .zarr of an earlier run stay beside the new .gwy, made with other options: steps was plane, is "
+        "plane,rows,scars"
+    )
+    assert "2 .zarr of an earlier run stay beside" in said[2][0]
+    assert said[3][-1] == "3 .gwy of an earlier run stay beside the new .zarr"
+
+
 def test_what_this_did_not_write_is_not_overwritten(scans, tmp_path):
     out, said = tmp_path / "out", []
     out.mkdir()
@@ -379,6 +396,18 @@ def test_formats_of_one_image_hold_the_channel_that_was_cleaned(tmp_path):
     assert list(io.read(tmp_path / "out" / "a.gsf").data_vars) == ["height"]
     cleaned(tmp_path / "in", tmp_path / "named", order=Order(STEPS, "height_sensor,phase,height"), suffix=".gsf")
     assert list(io.read(tmp_path / "named" / "a.gsf").data_vars) == ["phase"]  # the first of them that is there
+    assert row["notes"].endswith(".gsf does not keep the channel phase. .zarr and .nc do")
+
+
+def test_an_image_beside_curves_of_the_same_name_goes_into_formats_of_one_image(tmp_path):
+    (tmp_path / "in").mkdir()
+    heights = curves(np.random.default_rng(0))
+    io.write([heights, scan_of(tilted(), 1e-9, name="image")], tmp_path / "in" / "a.zarr")
+    cleaned(tmp_path / "in", tmp_path / "out", suffix=".gsf")
+    (row,) = table(tmp_path / "out")
+    assert (row["status"], row["scan"]) == ("cleaned", "image"), row["reason"]
+    assert "the other scan: curves (3 curve × 50 sample)" in row["notes"]
+    assert io.read(tmp_path / "out" / "a.gsf")["height"].shape == tilted().shape
 
 
 def test_names_that_are_no_unicode(scans, tmp_path):

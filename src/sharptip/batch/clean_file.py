@@ -26,6 +26,7 @@ from ..core.history import steps as history
 from ..core.marks import marks, told
 from ..core.scan import label
 from ..io.layout import Size
+from ..io.pick import kept_apart, tell_lost
 from . import changes, streamed, which
 from .journal import Record
 from .sources import fingerprint
@@ -270,6 +271,8 @@ def _through(raw: xr.Dataset, channels: list[str], steps: str) -> tuple[xr.Datas
 def _write(scans: list[xr.Dataset], path: Path, order: Order) -> None:
     only = _written_alone([which.chosen(scan, order.channels) for scan in scans], order, path)
     io.write(scans[0] if len(scans) == 1 else scans, path, channel=only)
+    if only is not None:  # the one that was cleaned first; that the others are not there, nobody has asked for
+        tell_lost(path, [said for scan in scans if only in which.images(scan) for said in kept_apart(scan, only)])
 
 
 def _put(scans: list[xr.Dataset], job: Job, order: Order) -> None:
