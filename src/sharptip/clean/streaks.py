@@ -10,11 +10,9 @@ not told from a scar by anybody.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 FLANKS = 0.2  # of a scar's height: what the lines beside it have of it, at most, in the mean of both sides
 OUTER = 0.8  # of the inner lines' height: what the outer lines of a scar have, at least
@@ -35,64 +33,86 @@ class Streaks:
     above: np.ndarray  # rows of the nearest pixels above and below that are on no streak of this side
     below: np.ndarray
     sign: np.ndarray  # 1 where higher, −1 where lower
+    size: np.ndarray  # (n,): pixels of each streak
 
     @classmethod
     def of(cls, found: np.ndarray) -> Streaks:
         """found: (y, x) of the bits UP and DOWN."""
-        n, parts = 0, []
-        for sign, mask in ((1.0, found & UP > 0), (-1.0, found & DOWN > 0)):
-            label, row, column = connected(mask)
-            parts.append((label + n, row, column, *_around(mask, row, column), np.full(len(row), sign)))
-            n += int(label.max(initial=-1)) + 1
-        return cls(n, *(np.concatenate(values) for values in zip(*parts, strict=True)))
+        lines, width = found.shape
+        pixel = np.flatnonzero(found != 0)
+        bits = found.ravel()[pixel]
+        up = pixel[bits != DOWN]
+        pixel = np.concatenate([up, pixel[bits != UP]])
+        side = np.where(np.arange(len(pixel)) < len(up), UP, DOWN).astype(found.dtype)
+        row = pixel // width
+        column = pixel - row * width
+        n, label = connected(row + (side == DOWN) * (lines + 1), column, width)
+        above, below = row - 1, row + 1
+        while (more := (above >= 0) & (found[above, column] & side > 0)).any():
+            above = above - more
+        while (more := (below < lines) & (found[np.minimum(below, lines - 1), column] & side > 0)).any():
+            below = below + more
+        return cls(n, label, row, column, above, below, np.where(side == UP, 1.0, -1.0), np.bincount(label))
 
-    def mean(self, values: np.ndarray, where: np.ndarray) -> np.ndarray:
-        """Mean of `values` over the pixels of each streak (n,) that are known and `where`; 0 where there is none."""
-        where = where & np.isfinite(values)
-        label = self.label[where]
-        return np.bincount(label, values[where], self.n) / np.maximum(np.bincount(label, minlength=self.n), 1)
+    def sum(self, values: np.ndarray) -> np.ndarray:
+        """Sum (n,) of values (pixel,) over the pixels of each streak."""
+        return np.bincount(self.label, values, self.n)
 
-    def excess(self, z: np.ndarray) -> np.ndarray:
-        """(pixel,): how far z (y, x) stands out of what is above and below the streak, to the side of the streak."""
-        top, bottom = np.maximum(self.above, 0), np.minimum(self.below, len(z) - 1)
+    def rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """First and last row (n,)."""
+        return _ends(self.n, self.label, self.row)
+
+    def excess(self, z: np.ndarray, dy: int = 0, dx: int = 0) -> np.ndarray:
+        """(pixel,): how far z (y, x) stands out of what is above and below the streak, to the side of the streak.
+
+        dy, dx: lines and pixels from the streak at which to look.
+        """
+        lines, width = z.shape
+        column = np.clip(self.column + dx, 0, width - 1) if dx else self.column
+        row, above, below = (np.clip(rows + dy, 0, lines - 1) for rows in (self.row, self.above, self.below))
         share = (self.row - self.above) / (self.below - self.above)
-        beside = (1 - share) * z[top, self.column] + share * z[bottom, self.column]
-        out = self.sign * (z[self.row, self.column] - beside)
+        out = self.sign * (z[row, column] - (1 - share) * z[above, column] - share * z[below, column])
         return np.where(np.isfinite(out), out, 0.0)
 
+    def only(self, which: np.ndarray) -> Streaks:
+        """The pixels (pixel,) that are True; streaks keep their numbers."""
+        arrays = {name: getattr(self, name)[which] for name in ("label", "row", "column", "above", "below", "sign")}
+        return replace(self, **arrays)
 
-def connected(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Number of the region, row and column of each pixel (pixel,) of a mask (y, x); pixels touch by their corners too.
 
-    Ten times faster than to label an image, where there is little in it.
+def connected(row: np.ndarray, column: np.ndarray, width: int) -> tuple[int, np.ndarray]:
+    """Number of regions, and which one each pixel (pixel,) is in; the pixels are in order, in lines of `width`.
+
+    Pixels touch by their corners too. Ten times faster than to label an image that has little in it.
     """
-    wide = mask.shape[1] + 1  # lines are parted by a pixel
-    flat = np.zeros((len(mask), wide), bool)
-    flat[:, :-1] = mask
-    flat = flat.ravel()
-    start, stop = (np.flatnonzero(flat[1:] != flat[:-1]) + 1 if not flat[0] else np.append(
-        0, np.flatnonzero(flat[1:] != flat[:-1]) + 1)).reshape(-1, 2).T  # fmt: skip
-    first, last = np.searchsorted(stop, start + wide), np.searchsorted(start, stop + wide, side="right")
-    one, other = _ranges(first, np.maximum(last - first, 0))
-    number = connected_components(coo_matrix((np.ones(len(one), bool), (one, other)), (len(start),) * 2), False)[1]
-    run, pixel = _ranges(start, stop - start)
-    return number[run].astype(int), *divmod(pixel, wide)
+    if not len(row):
+        return 0, np.zeros(0, int)
+    place = row * (width + 1) + column  # lines are parted
+    begins = np.diff(place, prepend=-2) > 1
+    start, run = place[begins], np.cumsum(begins) - 1
+    stop = place[np.append(begins[1:], True)] + 1
+    first = np.searchsorted(stop, start + width + 1)  # the runs in the next line that this one touches
+    count = np.maximum(np.searchsorted(start, stop + width + 1, side="right") - first, 0)
+    one = np.repeat(np.arange(len(start)), count)
+    other = np.arange(len(one)) - np.repeat(np.cumsum(count) - count - first, count)
+    number, before = np.arange(len(start)), None
+    while before is None or (number != before).any():
+        before = number
+        low = np.minimum(number[one], number[other])
+        number = number.copy()
+        np.minimum.at(number, one, low)
+        np.minimum.at(number, other, low)
+        number = number[number]
+    own, label = np.unique(number, return_inverse=True)
+    return len(own), label[run]
 
 
-def _ranges(first: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of the ranges, and what is in them, one behind the other."""
-    which = np.repeat(np.arange(len(first)), length)
-    return which, np.arange(len(which)) - np.repeat(np.cumsum(length) - length - first, length)
-
-
-def _around(mask: np.ndarray, row: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the nearest pixels above and below that are not in the mask; −1 and the number of lines beyond the edge."""
-    above, below = row - 1, row + 1
-    while (more := (above >= 0) & mask[above, column]).any():
-        above = above - more
-    while (more := (below < len(mask)) & mask[np.minimum(below, len(mask) - 1), column]).any():
-        below = below + more
-    return above, below
+def _ends(n: int, label: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Least and greatest row of each of n labels."""
+    first, last = np.full(n, np.iinfo(row.dtype).max), np.zeros(n, row.dtype)
+    np.minimum.at(first, label, row)
+    np.maximum.at(last, label, row)
+    return first, last
 
 
 def likely_scars(
@@ -104,55 +124,60 @@ def likely_scars(
     `max_width` lines. again: images (y, x) of the same place, the way back or the frames next to this one.
     """
     streaks = Streaks.of(found)
+    excess = streaks.excess(z)
+    scar = ~_shaped(streaks, z, excess, max_width)
+    scar &= ~_repeated(streaks, excess, again, scar)
+    chosen = _apart(streaks, found, scar, streaks.sum(excess), max_width, before)[streaks.label]
     out = np.zeros(z.shape, bool)
-    if streaks.n:
-        excess = streaks.excess(z)
-        scar = ~(_shaped(streaks, z, excess, max_width) | _repeated(streaks, excess, again))
-        kept = _apart(streaks, found, scar, np.bincount(streaks.label, excess, streaks.n), max_width, before)
-        chosen = kept[streaks.label]
-        out[streaks.row[chosen], streaks.column[chosen]] = True
+    out[streaks.row[chosen], streaks.column[chosen]] = True
     return out
 
 
 def _shaped(s: Streaks, z: np.ndarray, excess: np.ndarray, max_width: int) -> np.ndarray:
     """Streaks (n,) of a shape that no scar has."""
-    first, last = np.full(s.n, len(z)), np.zeros(s.n, int)
-    np.minimum.at(first, s.label, s.row)
-    np.maximum.at(last, s.label, s.row)
-    height = np.maximum(s.mean(excess, np.ones(len(excess), bool)), 1e-300)
-    top, bottom = s.above == s.row - 1, s.below == s.row + 1
-    flanks = [
-        s.mean(s.sign * (z[near, s.column] - z[far, s.column]), edge & (far == beyond))
-        for edge, near, beyond in ((top, np.maximum(s.above, 0), s.above - 1), (bottom, np.minimum(s.below, len(z) - 1), s.below + 1))
-        for far in (np.clip(beyond, 0, len(z) - 1),)
-    ]
+    first, last = s.rows()
+    height = s.sum(excess) / s.size
     outer = (s.row == first[s.label]) | (s.row == last[s.label])
-    inner = s.mean(excess, ~outer)
-    shifts = [_shift(s, edge) for edge in (top, bottom)]
+    number = s.sum(outer)
+    low = s.sum(excess * outer)
+    inner = (height * s.size - low) / np.maximum(s.size - number, 1)
+    (flank_above, shift_above), (flank_below, shift_below) = (_edge(s, z, way) for way in (-1, 1))
     return (
         (last - first >= max_width)
-        | (np.mean(flanks, axis=0) > FLANKS * height)
-        | (s.mean(excess, outer) < OUTER * inner)
-        | ((np.abs(shifts).min(axis=0) > SHIFT) & (shifts[0] * shifts[1] > 0))
+        | (flank_above + flank_below > 2 * FLANKS * height)
+        | ((low < OUTER * inner * number) & (number < s.size))
+        | ((np.minimum(abs(shift_above), abs(shift_below)) > SHIFT) & (shift_above * shift_below > 0))
     )
 
 
-def _shift(s: Streaks, edge: np.ndarray) -> np.ndarray:
-    """Lines (n,) by which an edge, the pixels (pixel,) that are True, moves from the streak's left end to its right."""
-    column = s.column - s.mean(s.column.astype(float), edge)[s.label]
-    row = s.row - s.mean(s.row.astype(float), edge)[s.label]
-    square = s.mean(column**2, edge)
-    return s.mean(column * row, edge) / np.maximum(square, 1) * np.sqrt(12 * square)
+def _edge(s: Streaks, z: np.ndarray, way: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of the upper (way −1) or lower (1) edge of each streak (n,): how far the line beside it stands out of the next
+    one, to the side of the streak; and lines by which the edge moves from the streak's left end to its right."""
+    on = np.flatnonzero((s.above if way < 0 else s.below) == s.row + way)
+    label, row, column = s.label[on], s.row[on], s.column[on]
+    number = np.bincount(label, minlength=s.n)  # at least 1
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.bincount(label, values, s.n) / number
+
+    near, far = row + way, np.clip(row + 2 * way, 0, len(z) - 1)
+    flank = s.sign[on] * (z[near, column] - z[far, column])
+    x, y = column - mean(column)[label], row - mean(row)[label]
+    square = mean(x * x)
+    return mean(np.where(np.isfinite(flank), flank, 0.0)), mean(x * y) * np.sqrt(12 / np.maximum(square, 1))
 
 
-def _repeated(s: Streaks, excess: np.ndarray, again: Sequence[np.ndarray]) -> np.ndarray:
-    """Streaks (n,) that stand out as much in another image of the same place."""
-    own = np.maximum(np.bincount(s.label, excess**2, s.n), 1e-300)
+def _repeated(s: Streaks, excess: np.ndarray, again: Sequence[np.ndarray], those: np.ndarray) -> np.ndarray:
+    """Streaks (n,) that stand out as much in another image of the same place; only `those` are looked at."""
     out = np.zeros(s.n, bool)
+    some = those[s.label]
+    if not len(again) or not some.any():
+        return out
+    s, excess = s.only(some), excess[some]
+    enough = np.maximum(AGAIN * s.sum(excess**2), 1e-300)
     for image in again:
         for dy, dx in MOVED:
-            other = s.excess(np.roll(image, (dy, dx), (0, 1)))
-            out |= np.bincount(s.label, other * excess, s.n) > AGAIN * own
+            out |= s.sum(s.excess(image, dy, dx) * excess) > enough
     return out
 
 
@@ -165,17 +190,20 @@ def _apart(
     several together are thicker than a scar, none but the greatest is one; and none at all beside a greater one that
     is no scar.
     """
-    mask = found > 0 if before is None else (found > 0) | before
-    region, row, column = connected(mask)
-    flat = row * mask.shape[1] + column
-    n = int(region.max()) + 1
-    first, last, mended = np.full(n, len(mask)), np.zeros(n, int), np.zeros(n, bool)
-    np.minimum.at(first, region, row)
-    np.maximum.at(last, region, row)
+    if before is None:
+        pixels = np.flatnonzero(found != 0)
+    else:
+        pixels = np.flatnonzero((found != 0) | before)
+    row = pixels // found.shape[1]
+    column = pixels - row * found.shape[1]
+    n, region = connected(row, column, found.shape[1])
+    first, last = _ends(n, region, row)
+    mended = np.zeros(n, bool)
     if before is not None:
         mended[region[before[row, column]]] = True
-    one = np.unique(s.label, return_index=True)[1]  # a pixel of each streak
-    at = region[np.searchsorted(flat, s.row[one] * mask.shape[1] + s.column[one])]
+    one = np.empty(s.n, int)  # a pixel of each streak
+    one[s.label] = np.arange(len(s.label))
+    at = region[np.searchsorted(pixels, s.row[one] * found.shape[1] + s.column[one])]
     greatest = np.zeros(n)
     np.maximum.at(greatest, at, size)
     strongest = size == greatest[at]
