@@ -33,6 +33,7 @@ class Streaks:
     above: np.ndarray  # rows of the nearest pixels above and below that are on no streak of this side
     below: np.ndarray
     sign: np.ndarray  # 1 where higher, −1 where lower
+    share: np.ndarray  # of the way from above to below at which the pixel is
     size: np.ndarray  # (n,): pixels of each streak
 
     @classmethod
@@ -52,7 +53,8 @@ class Streaks:
             above = above - more
         while (more := (below < lines) & (found[np.minimum(below, lines - 1), column] & side > 0)).any():
             below = below + more
-        return cls(n, label, row, column, above, below, np.where(side == UP, 1.0, -1.0), np.bincount(label))
+        sign, share = np.where(side == UP, 1.0, -1.0), (row - above) / (below - above)
+        return cls(n, label, row, column, above, below, sign, share, np.bincount(label))
 
     def sum(self, values: np.ndarray) -> np.ndarray:
         """Sum (n,) of values (pixel,) over the pixels of each streak."""
@@ -65,18 +67,18 @@ class Streaks:
     def excess(self, z: np.ndarray, dy: int = 0, dx: int = 0) -> np.ndarray:
         """(pixel,): how far z (y, x) stands out of what is above and below the streak, to the side of the streak.
 
-        dy, dx: lines and pixels from the streak at which to look.
+        dy, dx: lines and pixels from the streak at which to look. Beyond an edge pixels are taken for others.
         """
-        lines, width = z.shape
-        column = np.clip(self.column + dx, 0, width - 1) if dx else self.column
-        row, above, below = (np.clip(rows + dy, 0, lines - 1) for rows in (self.row, self.above, self.below))
-        share = (self.row - self.above) / (self.below - self.above)
-        out = self.sign * (z[row, column] - (1 - share) * z[above, column] - share * z[below, column])
-        return np.where(np.isfinite(out), out, 0.0)
+        flat, width, at = z.ravel(), z.shape[1], self.column + (dy * z.shape[1] + dx)
+        top, own, bottom = (flat.take(at + rows * width, mode="clip") for rows in (self.above, self.row, self.below))
+        out = self.sign * (own - top - (bottom - top) * self.share)
+        return out if np.isfinite(out).all() else np.where(np.isfinite(out), out, 0.0)
 
     def only(self, which: np.ndarray) -> Streaks:
         """The pixels (pixel,) that are True; streaks keep their numbers."""
-        arrays = {name: getattr(self, name)[which] for name in ("label", "row", "column", "above", "below", "sign")}
+        arrays = {
+            name: getattr(self, name)[which] for name in ("label", "row", "column", "above", "below", "sign", "share")
+        }
         return replace(self, **arrays)
 
 
@@ -175,7 +177,7 @@ def _repeated(s: Streaks, excess: np.ndarray, again: Sequence[np.ndarray], those
         return out
     s, excess = s.only(some), excess[some]
     enough = np.maximum(AGAIN * s.sum(excess**2), 1e-300)
-    for image in again:
+    for image in map(np.ascontiguousarray, again):
         for dy, dx in MOVED:
             out |= s.sum(s.excess(image, dy, dx) * excess) > enough
     return out
