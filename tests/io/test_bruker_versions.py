@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -132,9 +133,13 @@ def test_scales_with_parentheses_and_with_words_where_a_number_was() -> None:
 
 def test_the_sensitivity_of_the_deflection_is_per_volt_where_its_unit_was_left_out() -> None:
     common = {"@sens. deflsens": "V 27.39000", "@sens. afmsetdeflsens": "V 1.000000", "@sens. phase": "V 2.0"}
-    assert sensitivity("Sens. DeflSens", common) == (27.39, "nm/V")
-    assert sensitivity("Sens. DeflSens", {"@sens. deflsens": "V 1.000000"}) == (1.0, "")
-    assert sensitivity("Sens. Phase", common) == (2.0, "")
+    with pytest.warns(UserWarning, match="DeflSens is 27.39 without a unit; it is taken for nm/V"):
+        assert sensitivity("Sens. DeflSens", common) == (27.39, "nm/V")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert sensitivity("Sens. DeflSens", {"@sens. deflsens": "V 27.39 nm/V"}) == (27.39, "nm/V")
+        assert sensitivity("Sens. DeflSens", {"@sens. deflsens": "V 1.000000"}) == (1.0, "")
+        assert sensitivity("Sens. Phase", common) == (2.0, "")
 
 
 # --- before version 4.3 -----------------------------------------------------------------------------------------------

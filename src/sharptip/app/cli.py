@@ -120,6 +120,29 @@ def info(
     typer.echo(json.dumps(found, ensure_ascii=False) if as_json else _told(file, found))
 
 
+def _kelvin(said: str) -> float:
+    """A temperature in kelvin: '293K', '20C', '20 °C', or a number alone from 200 on, which can be kelvin only.
+
+    >>> _kelvin("20C"), _kelvin("4.2 K"), _kelvin("295")
+    (293.15, 4.2, 295.0)
+    """
+    match = re.fullmatch(r"\s*([-+]?\d+(?:\.\d*)?(?:e[-+]?\d+)?)\s*(°?\s*C|K|)\s*", said, re.IGNORECASE)
+    if match is None:
+        raise typer.BadParameter(
+            f"{said!r} is no temperature; give it with its unit: 293K or 20C", param_hint="--temperature"
+        )
+    number, unit = float(match[1]), match[2].upper()[-1:]
+    if not unit and number < 200:
+        raise typer.BadParameter(
+            f"{said} may be °C or K; say which: --temperature {said.strip()}C or {said.strip()}K",
+            param_hint="--temperature",
+        )
+    kelvin = number + 273.15 if unit == "C" else number
+    if not kelvin > 0:
+        raise typer.BadParameter(f"{said} lies below the absolute zero", param_hint="--temperature")
+    return kelvin
+
+
 def _info_of_folder(folder: Path, as_json: bool) -> None:
     from .. import io
     from ..batch import beside
@@ -255,7 +278,7 @@ def clean(
         typer.Option(
             "--channel",
             help="What is cleaned; several with commas, those of them that a file has: height,height_sensor; 'all': "
-            "every image but phases and amplitudes.",
+            "every height, and no current, phase, force …",
         ),
     ] = "height",
     direction: Annotated[
@@ -398,7 +421,7 @@ def fit(
     spring_constant: Annotated[float | None, typer.Option(help="Of the lever, in N/m, instead of the file's.")] = None,
     sensitivity: Annotated[float | None, typer.Option(help="Of the detector, in m/V, instead of the file's.")] = None,
     temperature: Annotated[
-        float | None, typer.Option(help="In kelvin: gives the spring constant of a thermal tune.")
+        str | None, typer.Option(help="293K, 20C or 4.2K: gives the spring constant of a thermal tune.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="NAME.sharptip, asked in place of the model that ships.")] = None,
     size: SizeOption = None,
@@ -417,7 +440,7 @@ def fit(
     settings = Settings(
         spring_constant=spring_constant, sensitivity=sensitivity, law=law, radius=radius, poisson=poisson,
         half_angle=None if half_angle is None else math.radians(half_angle), thickness=thickness,
-        temperature=temperature, model=model,
+        temperature=None if temperature is None else _kelvin(temperature), model=model,
     )  # fmt: skip
     with _Bar("fitting") as bar:
         done = fit_file(

@@ -89,14 +89,12 @@ def printable(said: str) -> str:
 
 
 def what_is_wrong(scan: dict[str, Any]) -> list[str]:
-    """What is not as it should be: cut off, not read, junk."""
+    """What is not as it should be: stopped or cut off, not read, junk."""
     from ..core.grid import INCOMPLETE
     from ..core.marks import Mark, told
 
     attrs = scan["attrs"]
     said = [str(attrs[INCOMPLETE])] if INCOMPLETE in attrs else []
     said += [f"not read: {attrs[name]}" for name in ("unread", "unread_frames", "left_out") if attrs.get(name)]
-    if "points_recorded" in attrs:
-        said.append(f"stopped after {attrs['points_recorded']} of {attrs['points_planned']} points")
     marks = told({m["frame"]: Mark(m["kind"], m["reason"]) for m in scan["marks"]})
     return [*said, *([marks] if marks else [])]

@@ -2,7 +2,9 @@
 
 Layout: Gwyddion user guide, "Gwyddion native format GWY": four letters GWYP, then one serialised object, which is a
 name, a size and components; a component is a name, a letter for its type, and a value, which may be an object again.
-Channels are `/N/data` with their titles, masks and metadata beside them. Numbers are float64, the top line first.
+Channels are `/N/data` with their titles, masks and metadata beside them, the top line first. Their numbers are written
+as float64 whatever they were, the one kind that the guide gives a GwyDataField ("array of doubles"): a film recorded in
+16 bits takes four times its size. What has to stay small goes into `.zarr` or `.nc`.
 """
 
 from __future__ import annotations
