@@ -42,9 +42,9 @@ def near(
 
 
 def only(values: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """`values`, in single precision, where True, and zero elsewhere, also in place of NaN. Ten times faster than where:
-    bits that are masked need no branches."""
-    return (values.view(np.int32) & (-where.view(np.int8)).astype(np.int32)).view(np.float32)
+    """`values`, in single precision, where True, and zero elsewhere, also in place of NaN. Four times as fast as where:
+    their bits, times one or zero, need no branches."""
+    return (values.view(np.int32) * where).view(np.float32)
 
 
 def _lowest_fifth(values: np.ndarray) -> float:
@@ -57,14 +57,13 @@ def _lowest_fifth(values: np.ndarray) -> float:
 
 def median(values: np.ndarray) -> np.ndarray:
     """Median along the last axis of what is not NaN; NaN where nothing is."""
-    half = values.shape[-1] // 2
-    if not np.isfinite(values).all():
-        number = np.count_nonzero(~np.isnan(values), axis=-1)[..., None]
-        places = np.concatenate([np.maximum(number - 1, 0) // 2, number // 2], axis=-1)
-        return np.take_along_axis(np.sort(values, axis=-1), places, axis=-1).mean(axis=-1, dtype=float)  # NaN are last
-    parted = np.partition(values, half, axis=-1)  # for two places at once it would take twenty times as long
-    upper = parted[..., half].astype(float)
-    return upper if values.shape[-1] % 2 else (upper + parted[..., :half].max(axis=-1)) / 2
+    values = np.sort(values, axis=-1)  # NaN are last; short rows are sorted faster than they are parted
+    number = values.shape[-1]
+    if not np.isnan(values[..., -1]).any():
+        return (values[..., (number - 1) // 2].astype(float) + values[..., number // 2]) / 2
+    known = np.count_nonzero(~np.isnan(values), axis=-1)[..., None]
+    places = np.concatenate([np.maximum(known - 1, 0) // 2, known // 2], axis=-1)
+    return np.take_along_axis(values, places, axis=-1).mean(axis=-1, dtype=float)
 
 
 def flat_parts(z: np.ndarray, rounding: float) -> tuple[np.ndarray, float]:
@@ -120,11 +119,11 @@ def _slopes(
     some = z[: rows * high].reshape(rows, high, -1)[:, :: max(1, high // 16)]
     rise = (some[..., ahead] - some[..., behind])[..., : columns * wide]
     blocks = rise.reshape(rows, -1, columns, wide).transpose(0, 2, 1, 3).reshape(rows * columns, -1)
-    slope = np.zeros((rows, columns, len(terms)))  # of every term, mean over a block
-    for k, (i, j) in enumerate(terms):
-        climb = (x[ahead] ** j - x[behind] ** j)[: columns * wide].reshape(columns, wide).mean(axis=1)
-        slope[..., k] = (y[: rows * high] ** i).reshape(rows, high).mean(axis=1)[:, None] * climb
-    design = slope.reshape(rows * columns, -1)
+    i, j = np.array(terms).T
+    across, down = (np.vander(axis, n.max() + 1, increasing=True).T for axis, n in ((x, j), (y, i)))
+    climb = (across[:, ahead] - across[:, behind])[:, : columns * wide].reshape(-1, columns, wide).mean(axis=2)
+    tall = down[:, : rows * high].reshape(-1, rows, high).mean(axis=2)
+    design = (tall.T[:, None, i] * climb.T[:, j]).reshape(-1, len(terms))  # slopes of the terms, mean over a block
     first = not before.certainty.any()
     c = before.coefficients
     if first:
