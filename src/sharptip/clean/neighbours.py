@@ -100,30 +100,32 @@ class Slopes:
 def slopes(z: np.ndarray, x: np.ndarray, y: np.ndarray, terms: list[tuple[int, int]], rounding: float) -> Slopes:
     """The polynomial of `terms`, powers of (y, x), whose slopes along x are those of the flat parts of z (y, x)."""
     found = Slopes(np.zeros(len(terms)), np.zeros((len(terms), len(terms))))
+    i, j = np.array(terms, int).reshape(-1, 2).T
+    down, across = (np.vander(axis, 1 + n.max(initial=0), increasing=True).T[n] for axis, n in ((y, i), (x, j)))
     for lag in ALONG:
         if 4 * lag > z.shape[1]:
             lag = max(1, z.shape[1] // 4) if lag == ALONG[0] else 0
         if terms and lag and z.shape[1] > 2 * lag:
-            found = _slopes(z, x, y, terms, rounding, lag, found)
+            found = _slopes(z, across, down, rounding, lag, found)
     return found
 
 
-def _slopes(
-    z: np.ndarray, x: np.ndarray, y: np.ndarray, terms: list[tuple[int, int]], rounding: float, lag: int, before: Slopes
-) -> Slopes:
-    """The slopes from pairs `lag` pixels apart, in blocks; the ones found before say where to look."""
+def _slopes(z: np.ndarray, across: np.ndarray, down: np.ndarray, rounding: float, lag: int, before: Slopes) -> Slopes:
+    """The slopes from pairs `lag` pixels apart, in blocks; the ones found before say where to look.
+
+    Terms are products of `across` (term, x) and `down` (term, y).
+    """
     every = max(1, z.shape[1] // FINEST)  # neighbouring pixels say nearly the same, and so do lines
     ahead, behind = slice(lag, None, every), slice(0, -lag, every)
-    rows, columns = min(BLOCKS, len(z)), min(BLOCKS, len(x[behind]))
-    high, wide = len(z) // rows, len(x[behind]) // columns
+    climb = across[:, ahead] - across[:, behind]
+    rows, columns = min(BLOCKS, len(z)), min(BLOCKS, climb.shape[1])
+    high, wide = len(z) // rows, climb.shape[1] // columns
     some = z[: rows * high].reshape(rows, high, -1)[:, :: max(1, high // 16)]
     rise = (some[..., ahead] - some[..., behind])[..., : columns * wide]
     blocks = rise.reshape(rows, -1, columns, wide).transpose(0, 2, 1, 3).reshape(rows * columns, -1)
-    i, j = np.array(terms).T
-    across, down = (np.vander(axis, n.max() + 1, increasing=True).T for axis, n in ((x, j), (y, i)))
-    climb = (across[:, ahead] - across[:, behind])[:, : columns * wide].reshape(-1, columns, wide).mean(axis=2)
+    climb = climb[:, : columns * wide].reshape(-1, columns, wide).mean(axis=2)
     tall = down[:, : rows * high].reshape(-1, rows, high).mean(axis=2)
-    design = (tall.T[:, None, i] * climb.T[:, j]).reshape(-1, len(terms))  # slopes of the terms, mean over a block
+    design = (tall.T[:, None] * climb.T).reshape(rows * columns, -1)  # slopes of the terms, mean over a block
     first = not before.certainty.any()
     c = before.coefficients
     if first:
@@ -151,14 +153,15 @@ def _robust(design: np.ndarray, values: np.ndarray, trust: np.ndarray, known_so_
         design, values, trust = design[known], values[known], trust[known]
     if len(values) < design.shape[1]:
         return known_so_far
-    c = np.zeros(design.shape[1])
+    fit = np.zeros(len(values))
     weight = trust = trust**2
     for _ in range(6):
-        heavy = design * weight[:, None]
-        before, c = c, solved(heavy.T @ design, heavy.T @ values)
-        off = values - design @ c
+        heavy = (design * weight[:, None]).T
+        c = solved(heavy @ design, heavy @ values)
+        before, fit = fit, design @ c
+        off = values - fit
         spread = _spread(off)
-        if spread == 0 or np.abs(design @ (c - before)).max() < 0.01 * spread:
+        if spread == 0 or np.abs(fit - before).max() < 0.01 * spread:
             break
         weight = trust * np.maximum(1 - (off / (4.685 * spread)) ** 2, 0) ** 2
     return c
@@ -166,11 +169,14 @@ def _robust(design: np.ndarray, values: np.ndarray, trust: np.ndarray, known_so_
 
 def solved(gram: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Solution of normal equations; what they leave open is zero."""
-    loose = 1e-13 * float(gram.trace())
+    gram = gram.copy()
+    diagonal = np.einsum("ii->i", gram)
+    loose = 1e-13 * float(diagonal.sum())
     if not loose > 0:
         return np.zeros(len(gram))
-    _, found, failed = dposv(gram + loose * np.eye(len(gram)), right)
-    return np.zeros(len(gram)) if failed else np.asarray(found)
+    diagonal += loose
+    _, found, failed = dposv(gram, right)
+    return np.zeros(len(gram)) if failed else found
 
 
 # Across the lines: their offsets ---------------------------------------------------------------------------------

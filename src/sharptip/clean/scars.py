@@ -7,6 +7,8 @@ rms difference of neighbouring lines.
 
 from __future__ import annotations
 
+from math import frexp
+
 import numpy as np
 import xarray as xr
 
@@ -19,6 +21,7 @@ MAX_WIDTH = 4  # lines
 MIN_LENGTH = 16  # pixels
 MOST = 0.05  # of the pixels on scars: where more look like it, they are the image's own texture
 STRICTER = 6  # times that the thresholds are raised by half before it is believed that there is none
+EIGHT = np.ones(8, bool).view(np.uint64)[0]  # pixels that are True
 ROUNDS = 2  # mending a scar bares what was hidden beside it
 
 
@@ -56,14 +59,15 @@ def _about(z: np.ndarray) -> tuple[float, float]:
     if not some.size:
         return 0.0, 1.0
     middle = float(np.partition(some, some.size // 2)[some.size // 2])
-    return middle, 2.0 ** np.clip(np.frexp(np.abs(some - middle).max())[1], -1000, 1000)
+    return middle, 2.0 ** min(max(frexp(np.abs(some - middle).max())[1], -1000), 1000)
 
 
 def _usual_step(z: np.ndarray) -> float:
     """Root mean square of the differences of neighbouring lines."""
     power = number = 0.0
     for first in range(0, len(z) - 1, lines := _lines_at_once(z)):
-        apart = np.diff(z[first : first + lines + 1], axis=0)
+        some = z[first : first + lines + 1]
+        apart = some[1:] - some[:-1]
         known = np.isfinite(apart)
         number += np.count_nonzero(known)
         apart = only(apart, known)
@@ -112,13 +116,18 @@ def _mark(
 
 def _runs(weak: np.ndarray, min_length: int) -> tuple[np.ndarray, np.ndarray]:
     """First pixels (n,) and lengths (n,) of what is True for at least `min_length` pixels (pixel,) on end."""
+    none = np.zeros(0, int), np.zeros(0, int)
+    if min_length >= 15:  # a run has eight pixels on end of which the first is one of every eighth
+        eights = weak[: len(weak) // 8 * 8].view(np.uint64)
+        if not (eights == EIGHT).any():
+            return none
     length = 1
     while length < min_length:  # True where the next `length` pixels are
         more = min(length, min_length - length)
         weak = weak[:-more] & weak[more:]
         length += more
     if not weak.any():
-        return np.zeros(0, int), np.zeros(0, int)
+        return none
     edges = np.flatnonzero(weak[1:] != weak[:-1]) + 1  # the last pixel is on none
     starts, ends = (edges if not weak[0] else np.append(0, edges)).reshape(-1, 2).T
     return starts, ends - starts + length - 1
@@ -142,23 +151,23 @@ def mend(z: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
     At the top and bottom edge, or beside a lost line, the one good neighbour is taken; without any, the pixel stays.
     """
-    row, column = divmod(np.flatnonzero(mask), mask.shape[1])
-    bad = mask | ~np.isfinite(z)
-    above, below = row - 1, row + 1
-    for _ in range(len(z)):
-        go_up = (above >= 0) & bad[np.maximum(above, 0), column]
-        go_down = (below < len(z)) & bad[np.minimum(below, len(z) - 1), column]
-        if not (go_up.any() or go_down.any()):
-            break
-        above, below = above - go_up, below + go_down
-    has_above, has_below = above >= 0, below < len(z)
-    top = z[np.where(has_above, above, 0), column]
-    bottom = z[np.where(has_below, below, 0), column]
-    share = (row - above) / (below - above)
+    line = mask.shape[1]
+    bad = np.zeros((len(z) + 2, line), bool)  # and beyond the edges none is
+    bad[1:-1] = mask | ~np.isfinite(z)
+    pixel = np.flatnonzero(mask)
+    above, below = pixel.copy(), pixel + 2 * line  # in `bad`, which has a line more before the first
+    for place, on in ((above, -line), (below, line)):
+        while (still := bad.ravel()[place]).any():
+            place += on * still
+    above, below = above - line, below - line
+    has_above, has_below = above >= 0, below < z.size
+    values = z.ravel()
+    top, bottom = values[np.where(has_above, above, 0)], values[np.where(has_below, below, 0)]
+    share = (pixel - above) / (below - above)
     value = np.where(has_above & has_below, (1 - share) * top + share * bottom, np.where(has_above, top, bottom))
     out = z.copy()
     some = has_above | has_below
-    out[row[some], column[some]] = value[some]
+    out.ravel()[pixel[some]] = value[some]
     return out
 
 
