@@ -169,13 +169,10 @@ def _robust(design: np.ndarray, values: np.ndarray, trust: np.ndarray, known_so_
 
 def solved(gram: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Solution of normal equations; what they leave open is zero."""
-    gram = gram.copy()
-    diagonal = np.einsum("ii->i", gram)
-    loose = 1e-13 * float(diagonal.sum())
+    loose = 1e-13 * float(gram.trace())
     if not loose > 0:
         return np.zeros(len(gram))
-    diagonal += loose
-    _, found, failed = dposv(gram, right)
+    _, found, failed = dposv(gram + loose * np.eye(len(gram)), right)
     return np.zeros(len(gram)) if failed else found
 
 

@@ -7,6 +7,7 @@ rms difference of neighbouring lines.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import frexp
 
 import numpy as np
@@ -41,12 +42,12 @@ def find_scars(
     single = np.full((len(z), z.shape[1] + 1), np.nan, np.float32)  # to compare needs no more, and is twice as fast
     middle, size = _about(z)
     np.multiply(z - middle, 1 / size, out=single[:, :-1], casting="same_kind")  # a lost column parts the lines
-    usual = _usual_step(single)
+    usual, most = _usual_step(single), MOST * z.size
     for _ in range(STRICTER):
         if not usual > 0:
             break
-        found = _scarred(single, low * usual, high * usual, max_width, min_length)[:, :-1]
-        if np.count_nonzero(found) <= MOST * z.size:
+        found = _scarred(single, low * usual, high * usual, max_width, min_length, most)[:, :-1]
+        if np.count_nonzero(found) <= most:
             return found
         usual *= 1.5
     return np.zeros(z.shape, bool)
@@ -75,12 +76,16 @@ def _usual_step(z: np.ndarray) -> float:
     return (power / number) ** 0.5 if number else 0.0
 
 
-def _scarred(z: np.ndarray, low: float, high: float, max_width: int, min_length: int) -> np.ndarray:
-    """Mask (y, x) of runs, by thresholds in the unit of z, whose last column is NaN."""
+def _scarred(
+    z: np.ndarray, low: float, high: float, max_width: int, min_length: int, most: float = np.inf
+) -> np.ndarray:
+    """Mask (y, x) of runs, by thresholds in the unit of z, whose last column is NaN; not all of them beyond `most`."""
     found = np.zeros(z.shape, bool)
     for first in range(0, len(z), lines := _lines_at_once(z)):
         some = slice(first, first + lines + max_width + 1)
-        _mark(found[some].ravel(), z[some].ravel(), z.shape[1], low, high, max_width, min_length)
+        for _ in _marked(found[some].ravel(), z[some].ravel(), z.shape[1], low, high, max_width, min_length):
+            if np.count_nonzero(found[some]) > most:
+                return found
     return found
 
 
@@ -89,10 +94,11 @@ def _lines_at_once(z: np.ndarray) -> int:
     return max(16, 2**17 // z.shape[1])
 
 
-def _mark(
+def _marked(
     found: np.ndarray, z: np.ndarray, line: int, low: float, high: float, max_width: int, min_length: int
-) -> None:
+) -> Iterator[None]:
     """Set `found`, of pixels in a row like z, where a scar is; `line` pixels make a line and the last one is NaN.
+    Stops at every kind of scar that there is.
 
     A scar stands out from both lines beside it in each of its lines, so all that must be known is where pixels are by
     more than `low` above, or below, those some lines further on.
@@ -111,7 +117,7 @@ def _mark(
                 begins, ends = begins[:-line] & up, ends[line:] & down
             runs = _runs(begins[:-line] & ends[line:], min_length)
             if len(runs[0]):
-                _take(found, z, runs, sign, width, line, high)
+                yield _take(found, z, runs, sign, width, line, high)
 
 
 def _runs(weak: np.ndarray, min_length: int) -> tuple[np.ndarray, np.ndarray]:
