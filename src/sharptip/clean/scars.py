@@ -117,7 +117,8 @@ def _marked(
                 begins, ends = begins[:-line] & up, ends[line:] & down
             runs = _runs(begins[:-line] & ends[line:], min_length)
             if len(runs[0]):
-                yield _take(found, z, runs, sign, width, line, high)
+                _take(found, z, runs, sign, width, line, high)
+                yield
 
 
 def _runs(weak: np.ndarray, min_length: int) -> tuple[np.ndarray, np.ndarray]:
