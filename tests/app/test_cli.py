@@ -17,7 +17,8 @@ SHARPTIP = Path(sys.executable).parent / "sharptip"
 
 
 def sharptip(*words, code=0, cwd=None):
-    done = subprocess.run([SHARPTIP, *map(str, words)], capture_output=True, text=True, cwd=cwd, timeout=300)
+    env = dict(os.environ)  # as Python knows it: readline, which pytest imports, may set COLUMNS behind its back
+    done = subprocess.run([SHARPTIP, *map(str, words)], capture_output=True, text=True, cwd=cwd, timeout=300, env=env)
     assert done.returncode == code, done.stdout + done.stderr
     return done
 
