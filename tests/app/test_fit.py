@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from tests.app.test_cli import sharptip
 from tests.curves.scans import MODULUS, RADIUS, K, curves, written
 
@@ -29,7 +30,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: object, code: int = 0) -> s
 def _argv(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", sys.argv)
     monkeypatch.setattr("warnings.showwarning", warnings.showwarning)
-    monkeypatch.setattr("sharptip.curves.tip.RATER", "a recipe that does not ship")
+    monkeypatch.setattr("sharptip.curves.tip._rater", lambda file: None)
 
 
 def test_fit_for_programs(tmp_path: Path) -> None:
@@ -84,3 +85,49 @@ def test_curves_in_volts_and_curves_of_nothing(tmp_path: Path, capsys: pytest.Ca
     words = said(capsys, written(scan, tmp_path, "nan.nc"), "--out", tmp_path / "out")
     assert "not judged, 1 of 1: no finite sample in its approach" in words
     assert len(words.strip().splitlines()) <= 5
+
+
+def thermal() -> xr.Dataset:
+    """A thermal spectrum of a lever with its resonance at 60 kHz, Q 150, in m/√Hz."""
+    f = np.linspace(20e3, 100e3, 4001)
+    power = 1e-26 / ((1 - (f / 60e3) ** 2) ** 2 + (f / 60e3 / 150) ** 2) + 1e-26
+    power *= np.random.default_rng(0).gamma(30, 1 / 30, len(f))  # thirty spectra averaged
+    about = {"history": "[]", "name": "tune", "format": "made", "source": ""}
+    return xr.Dataset(
+        {"amplitude_spectral_density": (("site", "frequency"), np.sqrt(power)[None], {"units": "m/√Hz"})},
+        {"frequency": ("frequency", f, {"units": "Hz"}), "site": ("site", [0], {"units": "1"})},
+        about,
+    )
+
+
+@pytest.mark.parametrize(("words", "kelvin"), [("20C", 293.15), ("20 °C", 293.15), ("295", 295), ("4.2K", 4.2)])
+def test_a_temperature_has_a_unit(
+    words: str, kelvin: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The spring constant of a thermal tune is proportional to it."""
+    file = written(thermal(), tmp_path)
+
+    def constant(temperature: str) -> float:
+        told = said(capsys, file, "--out", tmp_path / "out", "--temperature", temperature, "--json")
+        return float(json.loads(told)["scans"][0]["rows"][0]["spring_constant_N/m"])
+
+    assert constant(words) / constant("300K") == pytest.approx(kelvin / 300, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("20", "20 may be °C or K; say which: --temperature 20C or 20K"),
+        ("77", "77 may be °C or K"),
+        ("warm", "'warm' is no temperature; give it with its unit: 293K or 20C"),
+        ("68F", "'68F' is no temperature"),
+        ("nan", "'nan' is no temperature"),
+        ("-300C", "-300C lies below the absolute zero"),
+        ("0K", "0K lies below the absolute zero"),
+    ],
+)
+def test_a_temperature_that_may_mean_two_is_refused(
+    words: str, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = said(capsys, written(thermal(), tmp_path), "--temperature", words, "--out", tmp_path / "out", code=2)
+    assert why in " ".join(told.replace("│", " ").split())

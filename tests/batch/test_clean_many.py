@@ -18,6 +18,7 @@ import pytest
 import xarray as xr
 from benchmarks.clean_many import counted, curves, killed_on_its_way, population, sharptip_clean
 from tests.pages import opened
+from tests.real import real
 
 from sharptip import clean, io
 from sharptip.app.cli import main
@@ -157,6 +158,23 @@ def test_other_options_are_told_and_all_is_done_anew(scans, tmp_path):
     ]
     assert all(when != before[p] for p, when in stamps(out).items())
     assert len(stamps(out)) == len(before)
+
+
+def test_results_in_another_format_that_stay_are_told_with_how_they_were_made(scans, tmp_path):
+    out = tmp_path / "out"
+    said = [[], [], [], []]
+    cleaned(scans, out, said[0], order=Order("plane"))
+    cleaned(scans, out, said[1], suffix=".gwy")
+    shutil.rmtree(out / "a.zarr")
+    cleaned(scans, out, said[2], suffix=".gwy")
+    cleaned(scans, out, said[3])
+    assert said[0] == []
+    assert said[1][-1] == (
+        "3 .zarr of an earlier run stay beside the new .gwy, made with other options: steps was plane, is "
+        "plane,rows,scars"
+    )
+    assert "2 .zarr of an earlier run stay beside" in said[2][0]
+    assert said[3][-1] == "3 .gwy of an earlier run stay beside the new .zarr"
 
 
 def test_what_this_did_not_write_is_not_overwritten(scans, tmp_path):
@@ -309,22 +327,33 @@ def test_every_frame_and_both_directions_are_cleaned(tmp_path, directions):
     assert table(tmp_path / "out")[0]["images"] == ("6" if directions else "3")
 
 
-def test_all_channels_of_all_scans_of_a_file_but_angles_and_magnitudes(tmp_path):
+def test_all_are_the_heights_of_all_scans_of_a_file(tmp_path):
     (tmp_path / "in").mkdir()
-    current = scan_of(np.random.default_rng(0).normal(size=(8, 9)), 1e-9, channel="current", unit="A", name="second")
-    io.write([film(), current], tmp_path / "in" / "two.zarr")
+    z = np.random.default_rng(0).normal(0, 1e-9, (8, 9))
+    units = {"height_sensor_2": "m", "height_signal": "V", "height_error": "m", "tip_x": "m", "settling_time": "s",
+             "current": "A", "uncertainty": "m"}  # fmt: skip
+    variables = {name: (("y", "x"), z, {"units": unit}) for name, unit in units.items()}
+    second = scan_of(z, 1e-9, name="second").drop_vars("height").assign(variables)
+    io.write([film(), second], tmp_path / "in" / "two.zarr")
     cleaned(tmp_path / "in", tmp_path / "all", order=Order("plane", "all"))
     rows = table(tmp_path / "all")
-    assert [(r["scan"], r["channel"], r["unit"]) for r in rows] == [("film", "height", "m"), ("second", "current", "A")]
-    assert rows[0]["notes"] == "phase as measured; --channel phase levels it"
-    first, _ = io.scans(tmp_path / "all" / "two.zarr")
+    assert [(r["scan"], r["channel"]) for r in rows] == [
+        ("film", "height"), ("second", "height_sensor_2"), ("second", "height_signal")
+    ]  # fmt: skip
+    note = "no heights, so as measured: phase, height_error, tip_x and 3 more; --channel NAME levels one"
+    assert [r["notes"] for r in rows] == [note] * 3  # once, for the file
+    first, other = io.scans(tmp_path / "all" / "two.zarr")
     assert first["phase"].equals(film()["phase"])
+    for name in units:
+        assert other[name].equals(second[name]) == (name not in ("height_sensor_2", "height_signal")), name
     cleaned(tmp_path / "in", tmp_path / "height", order=Order("plane"))
     first, second = io.scans(tmp_path / "height" / "two.zarr")
     assert len(json.loads(first.attrs["history"])) == len(json.loads(film().attrs["history"])) + 1
-    assert second["current"].equals(current["current"])  # a scan without the channel stays beside the others as it was
+    assert second["current"].equals(other["current"])  # a scan without the channel stays beside the others as it was
     cleaned(tmp_path / "in", tmp_path / "named", order=Order("plane", "height,phase"))
     assert [r["channel"] for r in table(tmp_path / "named")] == ["height", "phase"]
+    cleaned(tmp_path / "in", tmp_path / "current", order=Order("plane", "current"))
+    assert not io.scans(tmp_path / "current" / "two.zarr")[1]["current"].equals(other["current"])  # as told
 
 
 def test_a_file_of_nothing_but_phase_says_how_it_is_cleaned(tmp_path):
@@ -332,7 +361,7 @@ def test_a_file_of_nothing_but_phase_says_how_it_is_cleaned(tmp_path):
     phase = scan_of(np.random.default_rng(0).normal(size=(8, 9)), 1e-9, channel="phase", unit="rad")
     io.write(phase, tmp_path / "in" / "a.zarr")
     (left,) = cleaned(tmp_path / "in", tmp_path / "out", order=Order("plane", "all")).left
-    assert left["reason"] == "has only phase, which stay as measured unless named: --channel phase"
+    assert left["reason"] == "has no height; it has phase, as measured unless it is named: --channel phase"
 
 
 def test_what_has_no_such_image_is_told_with_what_it_has(tmp_path):
@@ -348,7 +377,7 @@ def test_what_has_no_such_image_is_told_with_what_it_has(tmp_path):
     cleaned(folder, tmp_path / "out")
     assert {r["file"]: r["reason"] for r in table(tmp_path / "out")} == {
         "curves.zarr": "holds 3 curves and no image; only images are cleaned",
-        "phase.gwy": "has no image channel 'height'; it has phase: name one, --channel height,phase, or all",
+        "phase.gwy": "has no image channel 'height'; it has phase: name one, --channel height,phase",
         "sts.zarr": "holds spectra over bias, x, y and no image; only images are cleaned",
         "z.npy": "says no physical size; give --size 2e-6 (its width in metres), or --size unknown",
     }
@@ -367,6 +396,18 @@ def test_formats_of_one_image_hold_the_channel_that_was_cleaned(tmp_path):
     assert list(io.read(tmp_path / "out" / "a.gsf").data_vars) == ["height"]
     cleaned(tmp_path / "in", tmp_path / "named", order=Order(STEPS, "height_sensor,phase,height"), suffix=".gsf")
     assert list(io.read(tmp_path / "named" / "a.gsf").data_vars) == ["phase"]  # the first of them that is there
+    assert row["notes"].endswith(".gsf does not keep the channel phase. .zarr and .nc do")
+
+
+def test_an_image_beside_curves_of_the_same_name_goes_into_formats_of_one_image(tmp_path):
+    (tmp_path / "in").mkdir()
+    heights = curves(np.random.default_rng(0))
+    io.write([heights, scan_of(tilted(), 1e-9, name="image")], tmp_path / "in" / "a.zarr")
+    cleaned(tmp_path / "in", tmp_path / "out", suffix=".gsf")
+    (row,) = table(tmp_path / "out")
+    assert (row["status"], row["scan"]) == ("cleaned", "image"), row["reason"]
+    assert "the other scan: curves (3 curve × 50 sample)" in row["notes"]
+    assert io.read(tmp_path / "out" / "a.gsf")["height"].shape == tilted().shape
 
 
 def test_names_that_are_no_unicode(scans, tmp_path):
@@ -387,6 +428,31 @@ def test_steps_that_are_not_there_are_told(tmp_path):
     with pytest.raises(ScanError, match="no step 'polish'; there are flatten"):
         one.names_of("plane,polish")
     assert one.names_of("learned") == ("learned",)
+
+
+def test_stills_among_films_are_cleaned_and_that_is_said(tmp_path):
+    (tmp_path / "in").mkdir()
+    io.write(film().drop_vars("phase"), tmp_path / "in" / "film.zarr")
+    still = scan_of(np.add.outer(np.arange(8.0), np.arange(9.0)) * 1e-9, 1e-9)
+    io.write(still, tmp_path / "in" / "still.gwy")
+    done = cleaned(tmp_path / "in", tmp_path / "out", order=Order("film"))
+    assert ", 1 of them a still, without junk and drift; " in done.told()
+    rows = {r["file"]: r for r in table(tmp_path / "out")}
+    assert rows["film.zarr"]["steps"] == "junk,flatten,scars,drift"
+    assert rows["still.gwy"]["steps"] == "flatten,scars"
+    assert rows["still.gwy"]["notes"].endswith("is no film, so it goes through flatten and scars alone")
+    assert "no film" not in rows["film.zarr"]["notes"]
+    flat = io.read(tmp_path / "out" / "still.zarr")
+    assert flat["height"].equals(clean.run(still, "flatten,scars")["height"])
+    asked = cleaned(tmp_path / "in", tmp_path / "asked", order=Order("flatten,drift"))
+    assert asked.count("cleaned") == 1  # a step that was named by itself is not left out in silence
+    assert "a still" not in cleaned(tmp_path / "in", tmp_path / "auto", order=Order("auto")).told()
+
+
+def test_a_still_through_the_chain_of_films_is_told_in_python():
+    still = scan_of(np.add.outer(np.arange(8.0), np.arange(9.0)) * 1e-9, 1e-9)
+    with pytest.warns(UserWarning, match="is no film, so it goes through flatten and scars alone"):
+        clean.run(still, "film")
 
 
 def test_what_is_of_a_whole_film_is_done_once(tmp_path):
@@ -560,7 +626,7 @@ def test_a_film_shows_a_frame_without_a_mark_and_its_marks_are_in_the_table(tmp_
     data[-9 * frame + 32 : -8 * frame] = bytes(2 * 32 * 32)  # the first frame is empty
     (tmp_path / "in" / "a.asd").write_bytes(data[: -frame // 2])
     outcome = clean_many([tmp_path / "in"], tmp_path / "out", Order("auto"), by=Alone(), pictures=1)
-    assert "1 of them cut off" in outcome.told()
+    assert "1 of them stopped or cut off" in outcome.told()
     row = table(tmp_path / "out")[0]
     assert row["status"] == "cleaned"
     assert "cut off" in row["incomplete"]
@@ -664,7 +730,18 @@ def test_a_constant_channel_is_said_to_be_so(tmp_path, rounding):
     (tmp_path / "in").mkdir()
     scan = scan_of(z, 1e-9).assign(phase=(("y", "x"), tilted() * 1e9, {"units": "rad"}))
     io.write(scan, tmp_path / "in" / "a.zarr")
-    said = "height is constant, there was nothing to clean; another channel may hold the image"
+    said = "height is constant and stays as it is; another channel may hold the image"
     assert cleaned(tmp_path / "in", tmp_path / "out", order=Order("plane")).records[0]["notes"] == [said]
+    assert io.read(tmp_path / "out" / "a.zarr").identical(io.read(tmp_path / "in" / "a.zarr"))
+    (row,) = table(tmp_path / "out")
+    assert (row["steps"], row["before_rms"], row["after_rms"]) == ("", "0", "0")
     assert one.clean_one(tmp_path / "in" / "a.zarr", tmp_path / "b.zarr", Order("plane")) == [said]
     assert one.clean_one(tmp_path / "in" / "a.zarr", tmp_path / "c.zarr", Order("plane", channel="phase")) == []
+
+
+def test_where_the_tip_was_stays_as_measured_on_a_real_grid(tmp_path):
+    file = real("vendor/nanonis/NanonisReader_STS_grid_lockin.3ds")
+    with pytest.warns(UserWarning, match="as measured: sweep_start, sweep_end, tip_x and 6 more"):
+        one.clean_one(file, tmp_path / "grid.zarr", Order("plane", "all"))
+    raw, flat = io.read(file).load(), io.read(tmp_path / "grid.zarr").load()
+    assert [name for name in raw.data_vars if not flat[name].equals(raw[name])] == ["height"]

@@ -113,3 +113,33 @@ def test_a_change_of_a_file_or_a_store_shows_in_its_fingerprint(tmp_path):
     os.utime(chunk, ns=(1, 2**62))
     assert fingerprint(store) != before
     assert fingerprint(store)[0] == before[0]
+
+
+def test_what_is_plainly_no_scan_is_passed_over_unless_it_is_named(tmp_path):
+    touch(tmp_path, "a.sxm", "LICENSE", "deep/README.md", "deep/b.txt", "deep/readme.001", "c.042", "odd", "fit.py")
+    found = find([tmp_path], tmp_path / "out")
+    assert [found.name(f) for f in found.files] == ["a.sxm", "c.042", "odd", "deep/b.txt", "deep/readme.001"]
+    assert [found.name(f) for f in found.beside] == ["LICENSE", "fit.py", "deep/README.md"]
+    named = find([tmp_path, tmp_path / "fit.py"], tmp_path / "out")
+    assert "fit.py" in [f.name for f in named.files]
+    assert "fit.py" not in [f.name for f in named.beside]
+    (tmp_path / "only").mkdir()
+    touch(tmp_path, "only/README.md")
+    with pytest.raises(ReadError, match=r"holds no file \(1 file passed over that is plainly no scan \(README.md\)\)"):
+        find([tmp_path / "only"], tmp_path / "out")
+
+
+def test_an_ending_that_a_reader_has_is_never_passed_over(tmp_path, monkeypatch):
+    from sharptip.batch import beside
+    from sharptip.core import registry
+
+    class Json:
+        SUFFIXES = (".json",)
+
+    touch(tmp_path, "a.json")
+    assert beside.is_no_scan(tmp_path / "a.json")
+    monkeypatch.setitem(registry._here["readers"], "json", Json)
+    beside._endings.cache_clear()
+    assert not beside.is_no_scan(tmp_path / "a.json")
+    monkeypatch.undo()
+    beside._endings.cache_clear()

@@ -115,3 +115,18 @@ def test_a_gigabyte_is_cleaned_within_less_memory_than_it_has(tmp_path: Path) ->
     assert scan.sizes["time"] == 2000
     alone = run(io.read(tmp_path / "a.asd").isel(time=[1999]).load(), "plane,rows")
     np.testing.assert_array_equal(scan["height"].isel(time=1999), alone["height"][0])
+
+
+def test_a_corner_of_a_frame_says_nothing_of_the_film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What kind of numbers come out is tried on a corner, here a rough one of frames that are flat otherwise."""
+    monkeypatch.setattr(store, "AT_ONCE", 10_000)
+    monkeypatch.setattr(streamed, "LARGE", 0)
+    rng = np.random.default_rng(0)
+    z = 0.01 * NM * rng.standard_normal((4, 96, 96)) + np.arange(96) * 0.1 * NM
+    z[:, :16, :16] += np.outer(np.cos(np.arange(16) / 4), np.sin(np.arange(16) / 3)) * NM
+    film = scan_of(z[0], NM).drop_vars("height").assign(height=xr.Variable(("time", "y", "x"), z, {"units": "m"}))
+    io.write(film.assign_coords(time=("time", np.arange(4.0), {"units": "s"})), tmp_path / "a.zarr")
+    record = clean_file(Order("facet"), Job(tmp_path / "a.zarr", tmp_path / "out.zarr", tmp_path / "draft"))
+    assert record["status"] == "cleaned"
+    assert not any("no facet" in note for note in record["notes"])
+    assert "levelled" not in io.read(tmp_path / "out.zarr")["height"].attrs

@@ -5,6 +5,7 @@ import pytest
 
 from sharptip.clean import find_scars, mend, scars, without_scars
 from sharptip.clean.scars import _scarred
+from sharptip.clean.streaks import DOWN, UP
 from sharptip.core.scan import scan_of
 from sharptip.simulate.surface import self_affine
 
@@ -91,8 +92,8 @@ def test_scan_with_scars_is_mended(surface):
 
 def plainly(z, low, high, max_width=4, min_length=16):
     """Scars by their definition, pixel by pixel: the least of the lines of one over the greater of those beside it."""
-    found = np.zeros(z.shape, bool)
-    for up in (z, -z):
+    found = np.zeros(z.shape, np.uint8)
+    for bit, up in ((UP, z), (DOWN, -z)):
         for width in range(1, max_width + 1):
             for line in range(1, len(z) - width):
                 excess = up[line : line + width].min(axis=0) - np.maximum(up[line - 1], up[line + width])
@@ -103,7 +104,7 @@ def plainly(z, low, high, max_width=4, min_length=16):
                         start = x
                     elif not weak and start is not None:
                         if x - start >= min_length and excess[start:x].max() > high:
-                            found[line : line + width, start:x] = True
+                            found[line : line + width, start:x] |= bit
                         start = None
     return found
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from tests.curves.scans import K, curves, on_grid, written
 
 from sharptip import io
@@ -210,3 +211,28 @@ def test_progress_is_told(tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     fit_file(written(curves(1), tmp_path), tmp_path / "out", tell=lambda *said: told.append(said))
     assert ("force curves", 1, 1) in told
+
+
+def parabola(curvature: float) -> xr.Dataset:
+    """One bias sweep of ±1 V with its top at 0.2 V and noise of 0.3 Hz."""
+    bias = np.linspace(-1, 1, 200)
+    shift = -curvature * (bias - 0.2) ** 2 + np.random.default_rng(3).normal(0, 0.3, 200)
+    about = {"history": "[]", "name": "sweep", "format": "made", "source": ""}
+    return xr.Dataset(
+        {"frequency_shift": (("site", "bias"), shift[None], {"units": "Hz"})},
+        {"bias": ("bias", bias, {"units": "V"}), "site": ("site", [0], {"units": "1"})},
+        about,
+    )
+
+
+def test_an_interval_without_an_end_is_no_blank(tmp_path: Path) -> None:
+    done = fit_file(written(parabola(0.0), tmp_path), tmp_path / "out")
+    (row,) = csv.DictReader((tmp_path / "out" / "curves.csv").open(encoding="utf-8"))
+    assert (row["potential_low_V"], row["potential_high_V"]) == ("-inf", "inf")
+    assert row["verdict"] != "good"
+    values = json.loads(json.dumps(done.values(), allow_nan=False))["scans"][0]["rows"][0]
+    assert (values["potential_low_V"], values["potential_high_V"]) == ("-inf", "inf")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "has no end" in page
+    sure = fit_file(written(parabola(3.0), tmp_path, "sure.nc"), tmp_path / "sure").values()["scans"][0]["rows"][0]
+    assert 0.1 < sure["potential_low_V"] < 0.2 < sure["potential_high_V"] < 0.3

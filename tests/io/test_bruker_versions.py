@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,8 @@ def test_what_was_not_measured_is_no_number(image: Path) -> None:
     """A scan that was stopped keeps its frame and says which part of it is valid, counted from the bottom."""
     valid = "\\Valid data start Y: 1\r\n\\Valid data len Y: 3\r\n\\Valid data len X: 5\r\n"
     path = changed(image, ("\\Line Direction: Trace\r\n", "\\Line Direction: Trace\r\n" + valid))
-    amplitude = sharptip.read(path)["amplitude"].values
+    with pytest.warns(UserWarning, match=rf"the scan was stopped: 3 of {images.NY} lines were recorded"):
+        amplitude = sharptip.read(path)["amplitude"].values
     whole = images.bruker_counts()[2]
     seen = np.isfinite(amplitude)
     assert seen[-4:-1, :5].all()
@@ -132,9 +134,13 @@ def test_scales_with_parentheses_and_with_words_where_a_number_was() -> None:
 
 def test_the_sensitivity_of_the_deflection_is_per_volt_where_its_unit_was_left_out() -> None:
     common = {"@sens. deflsens": "V 27.39000", "@sens. afmsetdeflsens": "V 1.000000", "@sens. phase": "V 2.0"}
-    assert sensitivity("Sens. DeflSens", common) == (27.39, "nm/V")
-    assert sensitivity("Sens. DeflSens", {"@sens. deflsens": "V 1.000000"}) == (1.0, "")
-    assert sensitivity("Sens. Phase", common) == (2.0, "")
+    with pytest.warns(UserWarning, match="DeflSens is 27.39 without a unit; it is taken for nm/V"):
+        assert sensitivity("Sens. DeflSens", common) == (27.39, "nm/V")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert sensitivity("Sens. DeflSens", {"@sens. deflsens": "V 27.39 nm/V"}) == (27.39, "nm/V")
+        assert sensitivity("Sens. DeflSens", {"@sens. deflsens": "V 1.000000"}) == (1.0, "")
+        assert sensitivity("Sens. Phase", common) == (2.0, "")
 
 
 # --- before version 4.3 -----------------------------------------------------------------------------------------------

@@ -78,7 +78,7 @@ def test_thermal_tune(tmp_path: Path) -> None:
     ("old", "new", "said"),
     [
         (b"SaveMode=Binary", b"SaveMode=ASCII ", "saved as ASCII"),
-        (b"Lines=4", b"Lines=9", "file ends"),
+        (b"Lines=4", b"Lines=9999999", "needs"),
         (b"Lines=4", b"Lines=1", "bytes follow the last channel"),
         (b"Points=6", b"Points=0", "Points is 0"),
     ],

@@ -97,8 +97,28 @@ def test_a_tree_keeps_its_shape(tmp_path: Path) -> None:
     assert [n.path for n in back.subtree] == [n.path for n in tree.subtree]
     assert back.identical(tree)
     assert len(sharptip.io.scans(tmp_path / "a.zarr")) == 2
-    sharptip.write([rich(), rich()], tmp_path / "b.zarr")
-    assert list(sharptip.read(tmp_path / "b.zarr").children) == ["scan_0", "scan_1"]
+
+
+@pytest.mark.parametrize("suffix", [".zarr", ".nc"])
+def test_several_scans_are_called_after_themselves(suffix: str, tmp_path: Path) -> None:
+    names = ["Topography (fwd) 1/2", "", "topography_fwd 1_2", "..", "試料 7", "zarr.json", "x" * 300]
+    scans = [scan_of(np.full((2, 3), float(i)), 1e-9, name=name) for i, name in enumerate(names)]
+    sharptip.write(scans, tmp_path / f"a{suffix}")
+    tree = sharptip.read(tmp_path / f"a{suffix}")
+    called = ["Topography_fwd_1_2", "scan_1", "topography_fwd_1_2_2", "scan_3", "試料_7", "zarr.json_5", "x" * 80]
+    assert list(tree.children) == called
+    assert [float(node["height"][0, 0]) for node in tree.children.values()] == [*range(7)], "each is what it was"
+    back = sharptip.io.scans(tmp_path / f"a{suffix}")
+    assert [one.attrs["name"] for one in back] == names
+    assert float(sharptip.io.one_scan(back, "試料 7")["height"][0, 0]) == 4
+
+
+def test_a_store_with_the_names_of_before_is_read(tmp_path: Path) -> None:
+    """Stores written before scans gave nodes their names have scan_0, scan_1 …"""
+    old = xr.DataTree.from_dict({f"/scan_{i}": scan_of(np.full((2, 3), float(i)), 1e-9, name="a") for i in range(3)})
+    sharptip.write(old, tmp_path / "a.zarr")
+    assert list(sharptip.read(tmp_path / "a.zarr").children) == ["scan_0", "scan_1", "scan_2"]
+    assert float(sharptip.io.scans(tmp_path / "a.zarr")[2]["height"][0, 0]) == 2
 
 
 def test_any_zarr_reader_opens_the_store(tmp_path: Path) -> None:

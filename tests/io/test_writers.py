@@ -64,6 +64,32 @@ def test_one_image_comes_back_with_its_size_name_and_history(name: str, both: xr
     assert '"pick"' in back.attrs["history"]
 
 
+@pytest.mark.parametrize("name", ["a.gsf", "a.tif", "a.csv"])
+def test_the_image_is_found_among_other_scans_and_those_are_told(name: str, both: xr.Dataset, tmp_path: Path) -> None:
+    curves = force_map().rename(force="height").assign(height=lambda s: s["height"].assign_attrs(units="m"))
+    scans = {"/map": curves, "/image": both, "/spectra": force_map()}  # the curves called height come first
+    asked = {"channel": "height_error"} if name == "a.csv" else {"channel": "height", "direction": "backward"}
+    told = r"the other scans: map \(2 curve × 4 sample\), spectra \(2 curve × 4 sample\)\."
+    with pytest.warns(UserWarning, match=told):
+        sharptip.write(xr.DataTree.from_dict(scans), tmp_path / name, **asked)
+    if name != "a.csv":
+        back = sharptip.read(tmp_path / name)["height"]
+        np.testing.assert_array_equal(back, both["height"].sel(direction="backward").astype("f4"))
+    with warnings.catch_warnings(record=True) as said:
+        sharptip.write(both, tmp_path / name, **asked)
+    assert not any("other scan" in str(w.message) for w in said)
+
+
+def test_an_image_of_one_way_has_the_name_of_that_way(both: xr.Dataset, tmp_path: Path) -> None:
+    both["height"].attrs["vendor_name_backward"] = "Z back"
+    for way, called in (("forward", both["height"].attrs["vendor_name"]), ("backward", "Z back")):
+        sharptip.write(both, tmp_path / f"{way}.zarr", channel="height", direction=way)
+        about = sharptip.read(tmp_path / f"{way}.zarr")["height"].attrs
+        assert about["vendor_name"] == called
+        assert "vendor_name_backward" not in about
+    assert both["height"].attrs["vendor_name_backward"] == "Z back"  # what was handed in stays
+
+
 @pytest.mark.parametrize("name", ["a.gsf", "a.tif"])
 def test_a_choice_is_never_made_for_anybody(name: str, both: xr.Dataset, tmp_path: Path) -> None:
     def refused(said: str, kind: type[Exception] = WriteError, scan: object = both, **options: object) -> None:

@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,6 +21,7 @@ import typer
 
 from .. import __version__
 from ..core.errors import ChannelError, ScaleError, ScanError, SharptipError, StudyError, WriteError
+from .listing import Listing, printable, what_is_wrong, width
 from .progress import Pace
 
 # Threads that spin long while they wait make training several times slower as soon as another program wants a core; a
@@ -57,12 +59,18 @@ GroupsOption = Annotated[
 
 def main() -> None:
     """Run the command line; our own errors are one line on stderr and exit code 1."""
-    warnings.showwarning = lambda message, *_, **__: typer.echo(f"sharptip: {message}", err=True)
+    warnings.showwarning = lambda message, *_, **__: _once(f"sharptip: {message}")
     try:
         app()
     except SharptipError as error:
         _complain(error)
         sys.exit(1)
+
+
+@cache
+def _once(said: str) -> None:
+    """A warning on stderr; that of a file that is read twice is said once."""
+    typer.echo(said, err=True)
 
 
 def _complain(error: SharptipError) -> None:
@@ -107,7 +115,8 @@ def info(
 ) -> None:
     """What is in a file: format, channels with units and ranges, pixel size, size. Of a folder: a line for each file.
 
-    What is cut off, could not be read or shows nothing is said; files of a folder that are broken are named in the end.
+    What is cut off, could not be read or shows nothing is said; files of a folder that are broken are named in the end,
+    those that are plainly no scans (README, fit.py) are passed over. A narrow window gets two lines for each file.
     """
     from .. import io
 
@@ -118,14 +127,39 @@ def info(
     typer.echo(json.dumps(found, ensure_ascii=False) if as_json else _told(file, found))
 
 
+def _kelvin(said: str) -> float:
+    """A temperature in kelvin: '293K', '20C', '20 °C', or a number alone from 200 on, which can be kelvin only.
+
+    >>> _kelvin("20C"), _kelvin("4.2 K"), _kelvin("295")
+    (293.15, 4.2, 295.0)
+    """
+    match = re.fullmatch(r"\s*([-+]?\d+(?:\.\d*)?(?:e[-+]?\d+)?)\s*(°?\s*C|K|)\s*", said, re.IGNORECASE)
+    if match is None:
+        raise typer.BadParameter(
+            f"{said!r} is no temperature; give it with its unit: 293K or 20C", param_hint="--temperature"
+        )
+    number, unit = float(match[1]), match[2].upper()[-1:]
+    if not unit and number < 200:
+        raise typer.BadParameter(
+            f"{said} may be °C or K; say which: --temperature {said.strip()}C or {said.strip()}K",
+            param_hint="--temperature",
+        )
+    kelvin = number + 273.15 if unit == "C" else number
+    if not kelvin > 0:
+        raise typer.BadParameter(f"{said} lies below the absolute zero", param_hint="--temperature")
+    return kelvin
+
+
 def _info_of_folder(folder: Path, as_json: bool) -> None:
     from .. import io
+    from ..batch import beside
     from ..batch.sources import find
 
     sources = find([folder])
     broken = [(str(path), why) for path, why in sources.closed]
+    told = Listing([sources.name(path) for path in sources.files], width())
     if not as_json:
-        typer.echo(f"{'file':<40} {'format':<16} {'scans':>5}  {'axes':<34} {'size':<20} channels")
+        typer.echo(told.head(), nl=False)
     for path in sources.files:
         try:
             found = io.describe(path, ranges=False)
@@ -135,15 +169,16 @@ def _info_of_folder(folder: Path, as_json: bool) -> None:
         if as_json:
             typer.echo(json.dumps({"file": str(path), **found}, ensure_ascii=False))
         else:
-            typer.echo(_line_told(sources.name(path), found))
+            typer.echo(told.of(sources.name(path), found), nl=False)
     for name, why in broken:
         if as_json:
             typer.echo(json.dumps({"file": str(folder / name), "error": why}, ensure_ascii=False))
         else:
-            typer.echo(f"! {name}: {why}")
+            typer.echo(f"! {printable(name)}: {printable(why)}")
     n = len(sources.files) + len(sources.closed)
     if not as_json:
-        typer.echo(f"{n - len(broken)} of {n} files can be read")
+        rest = f"; {beside.said(map(sources.name, sources.beside))}" if sources.beside else ""
+        typer.echo(printable(f"{n - len(broken)} of {n} files can be read{rest}"))
     if broken:
         raise typer.Exit(1)
 
@@ -250,7 +285,7 @@ def clean(
         typer.Option(
             "--channel",
             help="What is cleaned; several with commas, those of them that a file has: height,height_sensor; 'all': "
-            "every image but phases and amplitudes.",
+            "every height, and no current, phase, force …",
         ),
     ] = "height",
     direction: Annotated[
@@ -393,7 +428,7 @@ def fit(
     spring_constant: Annotated[float | None, typer.Option(help="Of the lever, in N/m, instead of the file's.")] = None,
     sensitivity: Annotated[float | None, typer.Option(help="Of the detector, in m/V, instead of the file's.")] = None,
     temperature: Annotated[
-        float | None, typer.Option(help="In kelvin: gives the spring constant of a thermal tune.")
+        str | None, typer.Option(help="293K, 20C or 4.2K: gives the spring constant of a thermal tune.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="NAME.sharptip, asked in place of the model that ships.")] = None,
     size: SizeOption = None,
@@ -412,7 +447,7 @@ def fit(
     settings = Settings(
         spring_constant=spring_constant, sensitivity=sensitivity, law=law, radius=radius, poisson=poisson,
         half_angle=None if half_angle is None else math.radians(half_angle), thickness=thickness,
-        temperature=temperature, model=model,
+        temperature=None if temperature is None else _kelvin(temperature), model=model,
     )  # fmt: skip
     with _Bar("fitting") as bar:
         done = fit_file(
@@ -928,7 +963,7 @@ def _told(file: Path, found: dict[str, Any]) -> str:
             size = f"{say(scan['size_m'][0], 'm', 4)} × {say(scan['size_m'][1], 'm', 4)}, pixels of "
             size += f"{say(scan['pixel_size_m'][0], 'm', 4)} × {say(scan['pixel_size_m'][1], 'm', 4)}"
         lines.append(f"  {scan['name'] or 'scan'}: {shape}; {size}")
-        lines += [f"    ! {said}" for said in _warned(scan)]
+        lines += [f"    ! {said}" for said in what_is_wrong(scan)]
         for v in scan["variables"]:
             if v["min"] is None:
                 said = "no finite value" if v["missing"] else f"in {v['units']}, too large to be looked through"
@@ -980,32 +1015,6 @@ def _digits(value: float) -> str:
 def _without_name(error: SharptipError, path: Path) -> str:
     """An error without the file's name, which stands beside it, and without the list of what could have been."""
     return re.sub(rf"^{re.escape(str(path))}( \(\w+\))?: ", "", str(error)).partition(". Known: ")[0]
-
-
-def _line_told(name: str, found: dict[str, Any]) -> str:
-    """`info` of one file among many: its first scan, and what is not as it should be."""
-    from ..core.units import say
-
-    scan = found["scans"][0]
-    shape = " × ".join(f"{n} {d}" for d, n in zip(scan["dims"], scan["shape"], strict=True))
-    size = " × ".join(say(length, "m", 3) for length in scan["size_m"]) if scan["size_m"] else ""
-    channels = ", ".join(dict.fromkeys(v["name"] for s in found["scans"] for v in s["variables"]))
-    line = f"{name:<40} {found['format']:<16} {len(found['scans']):>5}  {shape:<34} {size:<20} {channels}"
-    return "\n".join([line, *(f"  ! {said}" for s in found["scans"] for said in _warned(s))])
-
-
-def _warned(scan: dict[str, Any]) -> list[str]:
-    """What is not as it should be: cut off, not read, junk."""
-    from ..core.grid import INCOMPLETE
-    from ..core.marks import Mark, told
-
-    attrs = scan["attrs"]
-    said = [str(attrs[INCOMPLETE])] if INCOMPLETE in attrs else []
-    said += [f"not read: {attrs[name]}" for name in ("unread", "unread_frames", "left_out") if attrs.get(name)]
-    if "points_recorded" in attrs:
-        said.append(f"stopped after {attrs['points_recorded']} of {attrs['points_planned']} points")
-    marks = told({m["frame"]: Mark(m["kind"], m["reason"]) for m in scan["marks"]})
-    return [*said, *([marks] if marks else [])]
 
 
 def _summary(values: dict[str, Any], out: Path) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import xarray as xr
 
+from ..clean.channel import Frames
 from ..core.grid import INCOMPLETE
 from ..core.marks import KINDS, marks, told
 from .journal import Record
@@ -65,6 +66,21 @@ def images(scan: xr.Dataset, channel: str) -> np.ndarray:
     """Every image of a channel: (n, y, x)."""
     values = scan[channel].variable.transpose(..., "y", "x").values
     return values.reshape(-1, *values.shape[-2:])
+
+
+def constant(scan: xr.Dataset, channel: str) -> bool:
+    """Whether every image of a channel is one number; of a film no more is read than until a frame varies."""
+    data = scan[channel]
+    ways = range(data.sizes["direction"]) if "direction" in data.dims else [None]
+    found = False
+    for way in ways:
+        one = data if way is None else data.isel(direction=[way])
+        for image in Frames.of(one) if "time" in one.dims else images(one.to_dataset(), channel):
+            n, squared = squares(image)
+            if squared > 0:
+                return False
+            found = found or n > 0
+    return found
 
 
 def spots(before: np.ndarray, after: np.ndarray) -> tuple[int, int]:

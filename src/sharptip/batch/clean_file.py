@@ -20,13 +20,14 @@ import numpy as np
 import xarray as xr
 
 from .. import io
-from ..clean import fitting, name_of, named, step_of
+from ..clean import fitting, left_out, name_of, named, step_of
 from ..core.errors import ChannelError, ScaleError, ScanError, SharptipError, WriteError
 from ..core.history import steps as history
 from ..core.marks import marks, told
 from ..core.scan import label
 from ..io.layout import Size
-from . import changes, streamed
+from ..io.pick import kept_apart, tell_lost
+from . import changes, streamed, which
 from .journal import Record
 from .sources import fingerprint
 from .streamed import Row
@@ -35,13 +36,8 @@ if TYPE_CHECKING:  # torch is for those who ask for a model
     from ..fit.model import Model
 
 SPREADS = {"m": (1e-15, 1e-3), "": (1e-30, 1e15)}  # rms of a channel in metres, or in any other unit, that may be
-ALL = "all"  # instead of a channel's name: every image channel but the absolute ones
-ABSOLUTE = ("phase", "amplitude")  # an angle is wrapped, a magnitude has its own zero: levelled only if named
 LEARNED = "learned"  # instead of steps: a model
 KEEPS_ALL = (".zarr", ".nc", ".gwy")  # formats for every channel; into others goes the one that was cleaned
-FEWEST = 2  # lines, and columns, of an image: levelling takes all there is off a single line
-_MARKS = ("mask", "disagree")  # images that say where something is
-_ACROSS = {"y", "x", "direction", "time", "z"}  # axes of images; with another one a channel is made of spectra
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # no other file can be written either
 
 Step = Callable[..., xr.Dataset]
@@ -117,9 +113,9 @@ def clean_one(file: Path, out: Path, order: Order, overwrite: bool = False) -> l
 def _check_asked(scans: list[xr.Dataset], order: Order, target: Path) -> list[list[str]]:
     """The channels of each scan that are to be cleaned. Raises ChannelError where there is none, WriteError where the
     format of `target` cannot hold them, before anything is done."""
-    chosen = [_channels(scan, order.channels) for scan in scans]
+    chosen = [which.chosen(scan, order.channels) for scan in scans]
     if not any(chosen):
-        raise ChannelError(_missing(scans, order.channels))
+        raise ChannelError(which.missing(scans, order.channels))
     io.check_fits(scans, target, channel=_written_alone(chosen, order, target))
     return chosen
 
@@ -127,7 +123,7 @@ def _check_asked(scans: list[xr.Dataset], order: Order, target: Path) -> list[li
 def _written_alone(chosen: list[list[str]], order: Order, target: Path) -> str | None:
     """The one channel that goes into a format for one image, of those that were named the first that is there; None
     where all of them go, or the format says no."""
-    if target.suffix in KEEPS_ALL or ALL in order.channels:
+    if target.suffix in KEEPS_ALL or which.ALL in order.channels:
         return None
     there = {name for channels in chosen for name in channels}
     return next((name for name in order.channels if name in there), None)
@@ -186,7 +182,7 @@ def _unlikely(row: Record) -> str:
     if spread is None:
         return f"{row['channel']} has no number, or numbers too large to be reckoned with; is its unit right?"
     if spread == 0:
-        return f"{row['channel']} is constant, there was nothing to clean; another channel may hold the image"
+        return f"{row['channel']} is constant and stays as it is; another channel may hold the image"
     if low <= spread <= high:
         return ""
     return f"{row['channel']} spreads over {spread:.3g} {unit}, which no scan has; is its unit right?"
@@ -205,12 +201,14 @@ def cleaned_scans(file: Path, order: Order, folder: Path, target: Path) -> tuple
     chosen = _check_asked(scans, order, target)
     out: list[xr.Dataset] = []
     rows: list[Row] = []
-    for number, (scan, channels) in enumerate(zip(scans, chosen, strict=True)):
-        if not channels and _channels(scan, order.channels, lines=True):
+    if kept := which.as_measured(scans, order.channels):
+        warnings.warn(kept, stacklevel=2)
+    for number, (scan, names) in enumerate(zip(scans, chosen, strict=True)):
+        if not names and which.chosen(scan, order.channels, lines=True):
             warnings.warn(f"{label(scan)} is a single line of pixels and stays as it is", stacklevel=2)
-        if ALL in order.channels and (kept := [n for n in _images(scan) if n not in channels]):
-            warnings.warn(f"{', '.join(kept)} as measured; --channel {kept[0]} levels it", stacklevel=2)
-        cleaned, told = _cleaned(scan, channels, order.steps, folder / f"film {number}") if channels else (scan, [])
+        if names and order.steps != LEARNED and (said := left_out(scan, order.steps)):
+            warnings.warn(said, stacklevel=2)
+        cleaned, told = _cleaned(scan, names, order.steps, folder / f"film {number}") if names else (scan, [])
         out.append(cleaned)
         rows += told
     return out, rows
@@ -223,13 +221,23 @@ def _cleaned(scan: xr.Dataset, channels: list[str], steps: str, folder: Path) ->
         scan = scan.load()
     if all(streamed.nothing_in(scan, c) if large else not np.isfinite(scan[c].values).any() for c in channels):
         raise ScanError(f"has no finite pixel in {', '.join(channels)}; there is nothing to clean")
-    return streamed.streamed(scan, channels, names, folder) if large else _through(scan, channels, steps)
+    varied = [c for c in channels if not changes.constant(scan, c)]
+    if not varied:
+        return scan, [_untouched(scan, c) for c in channels]
+    out, rows = streamed.streamed(scan, varied, names, folder) if large else _through(scan, varied, steps)
+    told = dict(zip(varied, rows, strict=True))
+    return out, [told.get(c) or _untouched(scan, c) for c in channels]
+
+
+def _untouched(scan: xr.Dataset, channel: str) -> Row:
+    """The row of a constant channel: there is nothing to take off, and its value may mean something."""
+    return {**changes.about(scan, channel), "before_rms": 0.0, "after_rms": 0.0, "steps": ""}.copy
 
 
 def read(file: Path, order: Order) -> list[xr.Dataset]:
     """The scans of a file, or of them what the order asks for. Raises ReadError, ScanError."""
     told = order.size is not None or order.unit is not None
-    name = order.channels[0] if told and ALL not in order.channels else None
+    name = order.channels[0] if told and which.ALL not in order.channels else None
     about = {"channel": name, "unit": order.unit}
     try:
         found = io.scans(file, **about)
@@ -239,42 +247,6 @@ def read(file: Path, order: Order) -> list[xr.Dataset]:
         found = io.scans(file, size=order.size, **about)
     found = found if order.scan is None else [io.one_scan(found, order.scan)]
     return found if order.direction is None else [io.one_direction(scan, order.direction) for scan in found]
-
-
-def _images(scan: xr.Dataset, lines: bool = False) -> list[str]:
-    """The channels that are images; with `lines` also images that are a single line."""
-    return [
-        str(name) for name, v in scan.data_vars.items()
-        if {"y", "x"} <= set(v.dims) <= _ACROSS and v.dtype.kind in "fiu" and name not in _MARKS
-        and (lines or min(scan.sizes["y"], scan.sizes["x"]) >= FEWEST)
-    ]  # fmt: skip
-
-
-def _channels(scan: xr.Dataset, wanted: tuple[str, ...], lines: bool = False) -> list[str]:
-    """The image channels that are meant."""
-    names = _images(scan, lines)
-    return [n for n in names if not n.startswith(ABSOLUTE)] if ALL in wanted else [n for n in names if n in wanted]
-
-
-def _missing(scans: list[xr.Dataset], wanted: tuple[str, ...]) -> str:
-    """Why there is nothing to clean, and what there is."""
-    images = list(dict.fromkeys(name for scan in scans for name in _images(scan)))
-    if images:
-        alike = next((name for name in images if any(name.startswith(w) for w in wanted)), images[0])
-        if ALL in wanted:
-            return f"has only {', '.join(images)}, which stay as measured unless named: --channel {images[0]}"
-        asked = " or ".join(map(repr, wanted))
-        name = ",".join([*wanted, alike])
-        return f"has no image channel {asked}; it has {', '.join(images)}: name one, --channel {name}, or all"
-    for scan in scans:
-        if _channels(scan, wanted, lines=True):
-            return f"is a line of {max(scan.sizes['y'], scan.sizes['x'])} pixels; only images are cleaned"
-    dims = {str(d) for scan in scans for v in scan.data_vars.values() for d in v.dims}
-    if "curve" in dims:
-        n = sum(scan.sizes.get("curve", 0) for scan in scans)
-        return f"holds {n} curve{'s' * (n != 1)} and no image; only images are cleaned"
-    what = "spectra" if dims & {"bias", "distance", "frequency", "sample"} else "channels"
-    return f"holds {what} over {', '.join(sorted(dims)) or 'nothing'} and no image; only images are cleaned"
 
 
 def _through(raw: xr.Dataset, channels: list[str], steps: str) -> tuple[xr.Dataset, list[Row]]:
@@ -297,8 +269,10 @@ def _through(raw: xr.Dataset, channels: list[str], steps: str) -> tuple[xr.Datas
 
 
 def _write(scans: list[xr.Dataset], path: Path, order: Order) -> None:
-    only = _written_alone([_channels(scan, order.channels) for scan in scans], order, path)
+    only = _written_alone([which.chosen(scan, order.channels) for scan in scans], order, path)
     io.write(scans[0] if len(scans) == 1 else scans, path, channel=only)
+    if only is not None:  # the one that was cleaned first; that the others are not there, nobody has asked for
+        tell_lost(path, [said for scan in scans if only in which.images(scan) for said in kept_apart(scan, only)])
 
 
 def _put(scans: list[xr.Dataset], job: Job, order: Order) -> None:

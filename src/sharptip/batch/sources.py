@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import ReadError, WriteError
+from .beside import is_no_scan, said
 from .journal import NAME
 
 STORE = "zarr.json"  # a folder that holds this is one scan and no folder of scans
@@ -18,13 +19,14 @@ WRITTEN_HERE = (NAME, "summary.csv", "summary.html")  # beside the results of a 
 
 @dataclass(frozen=True)
 class Sources:
-    """The files in order, the folder that their names are said from, and folders that were not looked through: those
-    that could not be listed, with the reason, and those with the results of an earlier run."""
+    """The files in order, the folder that their names are said from, and what was passed over: folders that could not
+    be listed, with the reason, those with the results of an earlier run, and files that are plainly no scans."""
 
     base: Path
     files: tuple[Path, ...]
     closed: tuple[tuple[Path, str], ...] = ()
     results: tuple[Path, ...] = ()
+    beside: tuple[Path, ...] = ()
 
     def name(self, file: Path | str) -> str:
         return os.path.relpath(file, self.base)
@@ -33,8 +35,9 @@ class Sources:
 def find(given: Sequence[Path], out: Path | None = None) -> Sources:
     """Every file that was named or lies in a folder that was named; hidden ones and what is in `out` are passed over.
 
-    So are folders with the results of an earlier run, unless they are named themselves. Raises ReadError where there
-    is no file, WriteError where `out` is the very folder of the scans.
+    So are folders with the results of an earlier run and files that are plainly no scans (README, fit.py), unless they
+    are named themselves. Raises ReadError where there is no file, WriteError where `out` is the very folder of the
+    scans.
     """
     named = list(dict.fromkeys(_absolute(path) for path in given))
     out = None if out is None else _absolute(out)
@@ -48,8 +51,10 @@ def find(given: Sequence[Path], out: Path | None = None) -> Sources:
         found |= dict.fromkeys(walk.below(path) if _is_folder(path) else [path])
     if not found and not walk.closed:
         only = f" but results of an earlier run in {', '.join(map(str, walk.results))}" if walk.results else ""
-        raise ReadError(f"{', '.join(map(str, given))}: holds no file{only}; name files, or a folder of scans")
-    return Sources(base, tuple(found), tuple(walk.closed), tuple(walk.results))
+        rest = f" ({said([path.name for path in walk.beside])})" if walk.beside else ""
+        raise ReadError(f"{', '.join(map(str, given))}: holds no file{only}{rest}; name files, or a folder of scans")
+    beside = tuple(path for path in walk.beside if path not in found)
+    return Sources(base, tuple(found), tuple(walk.closed), tuple(walk.results), beside)
 
 
 def _absolute(path: Path) -> Path:
@@ -66,6 +71,7 @@ class _Walk:
     def __init__(self, out: Path | None, named: Sequence[Path]) -> None:
         self.closed: list[tuple[Path, str]] = []  # folders that cannot be listed, and why
         self.results: list[Path] = []  # folders that a run of ours has written
+        self.beside: list[Path] = []  # files that are plainly no scans
         self._named = set(map(os.path.realpath, named))
         self._seen = set() if out is None else {str(out.resolve())}
 
@@ -90,7 +96,10 @@ class _Walk:
             folders[:] = [f for f in real if self._enters(where / f)]
             ours = WRITTEN_HERE if is_result(where) else ()
             for name in sorted([*stores, *(f for f in files if not f.startswith(".") and f not in ours)]):
-                yield where / name
+                if name not in stores and is_no_scan(where / name):
+                    self.beside.append(where / name)
+                else:
+                    yield where / name
 
     def _cannot(self, error: OSError) -> None:
         self.closed.append((Path(error.filename), f"the folder cannot be listed ({error.strerror})"))

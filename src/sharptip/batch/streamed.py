@@ -8,6 +8,7 @@ written to a folder first and moved when they are read from there.
 from __future__ import annotations
 
 import json
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,6 +21,7 @@ from .. import io
 from ..clean import STEPS, name_of, step_of
 from ..clean.channel import Frames
 from ..clean.drift import drift_lazily
+from ..clean.flatten import NoSubstrate
 from ..core.history import steps as history
 from ..core.lazy import Lazy, for_xarray
 from . import changes
@@ -78,8 +80,11 @@ def _changed(scan: xr.Dataset, channel: str, names: Sequence[str], tally: _Tally
         return scan
     data = scan[channel]
     first = scan[[channel]].isel(time=slice(0, 1), y=slice(0, 16), x=slice(0, 16))  # what kind of numbers they will be
-    for name in names:
-        first = step_of(name)(first, channel=channel)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NoSubstrate)  # a corner of a frame says nothing of the film
+        for name in names:
+            first = step_of(name)(first, channel=channel)
+    first[channel].attrs.pop("levelled", None)
     kind = first[channel].dtype
     lazy = Lazy(data.shape, kind, partial(_through, scan[[channel]], channel, tuple(names), tally))
     out = scan.assign({channel: xr.Variable(data.dims, for_xarray(lazy), first[channel].attrs)})

@@ -14,13 +14,15 @@ from typing import Any
 
 import numpy as np
 
+from ..clean import OF_FILMS, named
 from ..core.errors import SharptipError
 from ..core.files import write_text
 from ..core.grid import INCOMPLETE
 from ..core.marks import marks
 from ..core.units import say
-from .clean_file import Order
+from .clean_file import LEARNED, Order
 from .journal import Record
+from .which import ALL
 
 TABLE, PAGE = "summary.csv", "summary.html"
 LARGEST_SHOWN = 2**24  # values of a channel that is read once more for its picture
@@ -52,12 +54,24 @@ class Outcome:
     def left(self) -> list[Record]:
         return [record for record in self.records if record["status"] != "cleaned"]
 
+    @property
+    def _of_films(self) -> list[str]:
+        """The steps of the order that only films go through."""
+        return [] if self.order.steps == LEARNED else [step for step in named(self.order.steps) if step in OF_FILMS]
+
+    def as_still(self, row: Record) -> bool:
+        """Whether a channel went without the steps for films that were asked for, since it is no film."""
+        return bool(self._of_films and row["steps"]) and not OF_FILMS & set(row["steps"].split(","))
+
     def told(self) -> str:
         """The outcome in a line."""
         mine = [record for record in self.records if not record.get("earlier")]
         n, left, before = len(mine), sum(r["status"] != "cleaned" for r in mine), len(self.records) - len(mine)
         cut = sum(any(INCOMPLETE in row for row in record["rows"]) for record in mine)
-        short = f", {cut} of them cut off and read as far as they go" if cut else ""
+        short = f", {cut} of them stopped or cut off and read as far as they go" if cut else ""
+        if stills := sum(any(self.as_still(row) for row in record["rows"]) for record in mine):
+            what = "a still" if stills == 1 else "stills"
+            short += f", {stills} of them {what}, without {' and '.join(self._of_films)}"
         rest = f"; {left} left out, see {self.out / TABLE}" if left else f"; {self.out / PAGE}"
         rest += f"; {before} of earlier runs are there too" if before else ""
         return f"{n - left} of {n} files cleaned into {self.out}{short}{rest}"
@@ -134,14 +148,10 @@ def write_page(outcome: Outcome, pictures: int) -> Path:
 
 
 def _done(outcome: Outcome) -> str:
-    ways = dict.fromkeys(row["steps"] for row in _rows(outcome))
+    ways = dict.fromkeys(row["steps"] for row in _rows(outcome) if row["steps"])
     what = " or ".join(way.replace(",", ", ") for way in ways) or outcome.order.steps
     channel = outcome.order.channel
-    which = (
-        "Every image channel but phases and amplitudes"
-        if channel == "all"
-        else f"The channel {channel.replace(',', ' or ')!r}"
-    )
+    which = "Every height" if channel == ALL else f"The channel {channel.replace(',', ' or ')!r}"
     asked = f" ({outcome.order.steps})" if ":" in outcome.order.steps else ""
     return f"{which} of every scan went through the steps {what}{asked}. The raw files are untouched."
 

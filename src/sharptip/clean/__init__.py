@@ -1,7 +1,7 @@
 """scan → scan, one idea per file: level, align lines, mend scars and spikes, follow drift, mark junk."""
 
 from .arc import arc, arc_fit
-from .chain import CHAINS, STEPS, fitting, named, run, step_of
+from .chain import CHAINS, OF_FILMS, STEPS, fitting, left_out, named, run, step_of
 from .coarsen import coarsen
 from .directions import compare_directions, directions
 from .drift import drift, drift_of, moved, shift_between
@@ -20,9 +20,10 @@ from .spikes import find_spikes, spikes, without_spikes
 from .substrate import Substrate, substrate_of
 
 __all__ = [
-    "CHAINS", "STEPS", "Flattened", "Substrate", "arc", "arc_fit", "background", "coarsen", "compare_directions",
+    "CHAINS", "OF_FILMS", "STEPS", "Flattened", "Substrate", "arc", "arc_fit", "background", "coarsen",
+    "compare_directions",
     "directions", "drift", "drift_of", "facet", "facet_fit", "find_scars", "find_spikes", "fitting", "flatten",
-    "flatten_fit", "junk", "junk_frames", "line_fit", "lines", "mend", "moved", "name_of", "named", "plane",
+    "flatten_fit", "junk", "junk_frames", "left_out", "line_fit", "lines", "mend", "moved", "name_of", "named", "plane",
     "plane_fit", "polynomial", "polynomial_fit", "relevel", "relevel_fit", "row_offsets", "rows", "run", "scars",
     "shift_between", "spikes", "step_of", "substrate_of", "without_scars", "without_spikes",
 ]  # fmt: skip

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 
 import xarray as xr
 
 from ..core.errors import ScanError
+from ..core.scan import label
 from .arc import arc
 from .directions import directions
 from .drift import drift
@@ -44,6 +46,8 @@ CHAINS: dict[str, tuple[str, ...]] = {
     "film": ("junk", "flatten", "scars", "drift"),
     "simple": ("plane", "rows", "scars"),  # what most programs do
 }
+OF_FILMS = frozenset({"junk", "drift"})  # steps about the frames of a film together
+OF_A_STILL = ",".join(name for name in CHAINS["film"] if name not in OF_FILMS)
 
 
 def named(steps: str | Sequence[str]) -> tuple[str, ...]:
@@ -81,15 +85,27 @@ def step_of(text: str) -> Callable[..., xr.Dataset]:
 def run(scan: xr.Dataset, steps: str | Sequence[str] = "auto", *, channel: str = "height") -> xr.Dataset:
     """The scan after every step in order, as `fitting` lists them: run(scan, "spikes,rows:method=matching").
 
-    Raises ScanError for a step or an option that is not there, and whatever the steps raise.
+    Warns where a still goes through a film's chain. Raises ScanError for a step or an option that is not there, and
+    whatever the steps raise.
     """
+    if said := left_out(scan, steps):
+        warnings.warn(said, stacklevel=2)
     for text in fitting(scan, steps):
         scan = step_of(text)(scan, channel=channel)
     return scan
 
 
 def fitting(scan: xr.Dataset, steps: str | Sequence[str] = "auto") -> tuple[str, ...]:
-    """The steps for this scan: in a film, "auto" also marks the junk frames, before all else. Errors as in `named`."""
-    names = named(steps)
-    marks = "auto" in _listed(steps) and "time" in scan.dims and "junk" not in names
-    return ("junk", *names) if marks else names
+    """The steps for this scan. In a film, "auto" also marks the junk frames, before all else; a still goes through the
+    chain "film" without the steps about several frames. Errors as in `named`."""
+    names, listed = named(steps), _listed(steps)
+    if "time" not in scan.dims:
+        return named([OF_A_STILL if name_of(part) == "film" else part for part in listed])
+    return ("junk", *names) if "auto" in listed and "junk" not in names else names
+
+
+def left_out(scan: xr.Dataset, steps: str | Sequence[str]) -> str:
+    """What to say of a still that goes through a film's chain; '' for every other scan. Errors as in `named`."""
+    if "time" in scan.dims or "film" not in map(name_of, _listed(steps)):
+        return ""
+    return f"{label(scan)} is no film, so it goes through {OF_A_STILL.replace(',', ' and ')} alone"

@@ -249,13 +249,13 @@ def flatten(scan: xr.Dataset, *, channel: str = "height", degree: int = DEGREE) 
         return found.image
 
     out = on_images(scan, channel, lambda z: each_image(z, change))
-    if said := _said(told):
+    if said := in_a_line(told):
         warnings.warn(f"{channel}: {said}", NoSubstrate, stacklevel=3)
         out[channel].attrs["levelled"] = said
     return out
 
 
-def _said(told: list[str]) -> str:
+def in_a_line(told: list[str]) -> str:
     """What was told of the images, in one line."""
     kinds = Counter(filter(None, told))
     if len(told) == 1:

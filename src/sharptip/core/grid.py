@@ -16,7 +16,7 @@ from .lazy import Lazy
 from .names import UNITS, standard
 from .units import ARBITRARY, PIXEL, to_si
 
-INCOMPLETE = "incomplete"  # the attribute of a scan that says what of it was not in its file, which was cut off
+INCOMPLETE = "incomplete"  # the attribute that says what is missing of a scan that was stopped or a file cut off
 PIXELS = (1e-14, 1e-1)  # metres between which the size of a pixel lies
 LARGEST = 2**31  # values in one channel; more than any image an instrument writes, less than fills a laptop
 

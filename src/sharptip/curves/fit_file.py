@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io as text
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -245,6 +246,11 @@ def _cell(value: Any) -> Any:
     return f"{value:.6g}" if isinstance(value, float) else value
 
 
+def _json(value: Any) -> Any:
+    """JSON has no infinity: '-inf' and 'inf', which float() reads in most languages, for an interval without an end."""
+    return str(value) if isinstance(value, float) and math.isinf(value) else value
+
+
 def _about(fitted: Fitted) -> dict[str, Any]:
     """A scan and what was done to it, without its numbers."""
     return {
@@ -256,7 +262,8 @@ def _about(fitted: Fitted) -> dict[str, Any]:
 
 def _values(fitted: Fitted) -> dict[str, Any]:
     units = {name: c.unit for c in fitted.columns for name, _ in c.parts}
-    return {**_about(fitted), "units": units, "rows": list(fitted.rows())}
+    rows = [{name: _json(value) for name, value in row.items()} for row in fitted.rows()]
+    return {**_about(fitted), "units": units, "rows": rows}
 
 
 __all__ = ["BAD", "GOOD", "PAGE", "RECORD", "TABLE", "Outcome", "fit_file"]

@@ -132,7 +132,7 @@ class Fitted:
         return out
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """The table, a row for each curve; None where nothing is told."""
+        """The table, a row for each curve; None where nothing is told, ±inf where an interval has no end."""
         table = {name: _plain(values) for name, values in self.places.items()}
         table |= {"verdict": list(map(str, self.verdicts)), "reason": list(map(str, self.reasons))}
         table |= {name: _plain(values) for c in self.columns for name, values in c.parts}
@@ -185,9 +185,9 @@ def _flat(values: xr.DataArray, dims: Sequence[str]) -> np.ndarray:
 
 
 def _plain(values: np.ndarray) -> list[Any]:
-    """As JSON and a table take them: None for what is not finite."""
+    """None for what is no number."""
     if values.dtype.kind == "f":
-        return [v if ok else None for v, ok in zip(values.tolist(), np.isfinite(values), strict=True)]
+        return [None if gone else v for v, gone in zip(values.tolist(), np.isnan(values), strict=True)]
     return values.tolist() if values.dtype.kind in "iub" else list(map(str, values))
 
 

@@ -71,8 +71,10 @@ def _even(of: np.ndarray, n: int) -> np.ndarray:
 def _said(column: Column, i: int) -> str:
     """'contact 1.302 (1.298 to 1.306) µm': as many digits as the interval leaves."""
     name, value = column.name.replace("_", " "), float(column.values[i])
-    if column.low is None or column.high is None or not np.isfinite([column.low[i], column.high[i]]).all():
+    if column.low is None or column.high is None or np.isnan([column.low[i], column.high[i]]).any():
         return f"{name} {say(value, column.unit)}"
+    if np.isinf([column.low[i], column.high[i]]).any():
+        return f"{name} {say(value, column.unit)} (its 95 % interval has no end)"
     low, high = float(column.low[i]), float(column.high[i])
     factor, unit = scale(max(abs(value), (high - low) / 2), column.unit)
     width = (high - low) / 2 * factor

@@ -88,7 +88,8 @@ def _parabola_against(columns: Columns) -> tuple[np.ndarray | None, np.ndarray |
     bad = said_where(curvature.values <= 0, "the parabola opens upwards: this is no electrostatic force")
     if potential.low is None or potential.high is None:
         return bad, None
-    return bad, said_where(~np.isfinite(potential.low + potential.high), "the interval of its place has no end")
+    endless = ~(np.isfinite(potential.low) & np.isfinite(potential.high))
+    return bad, said_where(endless, "the interval of its place has no end")
 
 
 PARABOLAS = Asked(
@@ -159,7 +160,7 @@ def fit_tunes(scan: xr.Dataset, settings: Settings, tell: Tell) -> Fitted:
 def _no_constant(unit: str) -> str:
     if unit != "m/√Hz":
         return f"not computed: the spring constant, since the spectrum is in {unit} and not in m/√Hz"
-    return "not computed: the spring constant, since nobody says the temperature; give it: --temperature 295 (K)"
+    return "not computed: the spring constant, since nobody says the temperature; give it: --temperature 295K"
 
 
 def _tune_drawn(signal: Signal, tunes: list[ThermalTune], i: int) -> Drawing:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from ..core import registry
 from ..core.errors import ModelError
 from ..measure.approach import Approach
 from ..physics.contact import LAWS, Law, Tip
@@ -69,12 +68,12 @@ class Mechanics:
         if fitted is not None:
             mine = {c.name: c for c in columns_of(fitted, ("curve",))}
             contacts.append(mine["contact"])
-            columns += [mine[name] for name in FITTED if name in mine]
+            columns += [mine[name] for name in FITTED]
             doubts = _doubts(fitted, len(approach))
         if rated is not None:
             mine = {c.name: c for c in columns_of(rated, ("curve",), leave=("verdict",))}
             contacts.append(mine.pop("contact"))
-            columns += [*mine.values(), *_artefact(rated)]
+            columns += [*mine.values(), _artefact(rated)]
             against = _words(rated, bool(self.rater and self.rater.card.get("real")))
             bad, doubts = against[BAD], _first((doubts, against[DOUBTFUL]))
         return Found(tuple(contacts), tuple(columns), bad, doubts)
@@ -97,14 +96,10 @@ def mechanics_of(settings: Settings) -> Mechanics:
     if all(v is None for v in said):
         return Mechanics(rater, missing=(GIVE_TIP,))
     law, tip = _law(settings), _tip(settings)
-    if FITTER not in registry.names("recipes"):
-        return Mechanics(rater, missing=(f"not computed: Young's modulus; the recipe {FITTER!r} is not installed",))
     from ..fit.model import Model
-    from ..fit.recipe import settled
 
-    known = settled(registry.get("recipes", FITTER), {})
-    given = {"law": law.name, **{k: v for k, v in vars(tip).items() if v is not None}}
-    return Mechanics(rater, Model(FITTER, **{k: v for k, v in given.items() if k in known}), law, tip)
+    given = {k: v for k, v in vars(tip).items() if v is not None}
+    return Mechanics(rater, Model(FITTER, law=law.name, **given), law, tip)
 
 
 def as_scan(approach: Approach, history: str) -> xr.Dataset:
@@ -123,16 +118,14 @@ def as_scan(approach: Approach, history: str) -> xr.Dataset:
     return scan.assign_coords(sample=("sample", np.arange(approach.height.shape[1]), {"units": "1"}))
 
 
-def _rater(file: str | None) -> Model | None:
-    """The model that rates: the one that was named, the one that ships, or none."""
+def _rater(file: str | None) -> Model:
+    """The model that rates: the one that was named, or the one that ships."""
     from ..fit.model import Model
 
-    if file is not None:
-        model = Model.load(file)
-        if model.recipe.name != RATER:
-            raise ModelError(f"{file}: answers {model.recipe.name!r}; force curves are rated by a model of {RATER!r}")
-        return model
-    return Model.trained(RATER) if RATER in Model.that_ship() else None
+    model = Model.trained(RATER) if file is None else Model.load(file)
+    if model.recipe.name != RATER:
+        raise ModelError(f"{file}: answers {model.recipe.name!r}; force curves are rated by a model of {RATER!r}")
+    return model
 
 
 def _law(settings: Settings) -> Law:
@@ -173,22 +166,18 @@ def _tip(settings: Settings) -> Tip:
 
 def _doubts(fitted: xr.Dataset, n: int) -> np.ndarray:
     """(n,) words against each fit."""
-    faults, said = faults_of(fitted, n), np.full(n, "", object)
-    if "doubt" in fitted:
-        said = fitted["doubt"].values.astype(str).astype(object)
-    misfit = fitted["misfit"].values if "misfit" in fitted else np.zeros(n)
+    faults, misfit = faults_of(fitted, n), fitted["misfit"].values
+    said = fitted["doubt"].values.astype(str).astype(object)
     for i in np.flatnonzero((misfit > MISFIT) & (said == "")):
         said[i] = f"the law does not describe it: residuals of {misfit[i]:.1f} times what the noise explains"
     return np.where(faults != "", np.char.add("no modulus: ", faults.astype(str)).astype(object), said)
 
 
-def _artefact(rated: xr.Dataset) -> tuple[Column, ...]:
+def _artefact(rated: xr.Dataset) -> Column:
     """The likeliest artefact of each curve in words, '' where none is likelier than not."""
-    if "artefact" not in rated:
-        return ()
     chance = rated["artefact"].transpose("curve", "label").fillna(0.0)
     names = chance["label"].values[chance.values.argmax(axis=1)]
-    return (Column("artefact", "1", np.where(chance.values.max(axis=1) >= 0.5, names, "").astype(object)),)
+    return Column("artefact", "1", np.where(chance.values.max(axis=1) >= 0.5, names, "").astype(object))
 
 
 def _first(told: tuple[np.ndarray | None, np.ndarray]) -> np.ndarray:
@@ -203,9 +192,7 @@ def _words(rated: xr.Dataset, real: bool) -> dict[str, np.ndarray]:
     What has learned from simulated curves alone knows what is wrong with a curve, not what people put up with: it calls
     none of them bad.
     """
-    n = rated.sizes["curve"]
-    said = rated["verdict"].values.astype(str) if "verdict" in rated else np.full(n, "")
-    kept = rated["accept"].values if "accept" in rated else np.full(n, np.nan)
+    said, kept = rated["verdict"].values.astype(str), rated["accept"].values
     verdicts = np.array([v.split(":")[0] for v in said], object)
     if not real:
         verdicts[verdicts == BAD] = DOUBTFUL
@@ -223,4 +210,4 @@ def _why(verdict: str, kept: float, real: bool) -> str:
 
 def _card(model: Model) -> dict[str, Any]:
     """What a record needs of a model; nothing of one that learns nothing."""
-    return {k: model.card[k] for k in ("real", "n_examples", "seed") if k in getattr(model, "card", {})}
+    return {k: model.card[k] for k in ("real", "n_examples", "seed") if k in model.card}

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import ReadError, ScaleError
-from ..core.grid import INCOMPLETE, Grid
+from ..core.grid import INCOMPLETE, Channel, Grid
 from ..core.scan import check, from_grid
 from ..core.units import PIXEL
 from ..io import HEAD, read_with
@@ -171,7 +171,7 @@ def _damage_checks(reader: Any, example: Path, folder: Path, mutants: int) -> Ch
     else:
         part = copy
     whole = _bytes(example)[str(example / part.relative_to(copy) if example.is_dir() else example)]
-    sound = [[np.asarray(c.data) for c in grid.channels] for grid in _grids(reader, example)]
+    sound = [(c, np.asarray(c.data)) for grid in _grids(reader, example) for c in grid.channels]
     rng = np.random.default_rng(0)
     part.write_bytes(b"")
     yield "an empty file is refused", lambda: _refused_unsized(reader, copy)
@@ -194,21 +194,35 @@ def _refused_unsized(reader: Any, path: Path) -> str:
     return "it was read"
 
 
-def _refused_or_told(reader: Any, path: Path, sound: list[list[np.ndarray]]) -> str:
+Sound = list[tuple[Channel, np.ndarray]]  # the channels of the whole file and their numbers
+
+
+def _refused_or_told(reader: Any, path: Path, sound: Sound) -> str:
     """A part is given only where it says that it is one, and its numbers are those of the whole file, or NaN."""
     try:
         grids = _grids(reader, path)
         if not any(grid.attrs.get(INCOMPLETE) for grid in grids):
             return f"it was read, and no grid says so in attrs[{INCOMPLETE!r}]"
-        for grid, whole in zip(grids, sound, strict=False):
-            for channel, numbers in zip(grid.channels, whole, strict=False):
-                part = np.asarray(channel.data)
-                there, expected = np.isfinite(part), numbers[: len(part)]
-                if part.shape != expected.shape or (part[there] != expected[there]).any():
-                    return f"channel {channel.name!r} has other numbers than in the whole file"
+        for channel in (c for grid in grids for c in grid.channels):
+            if channel.name != "length" and not _is_part(channel, sound):  # that of curves counts what is there of them
+                return f"channel {channel.name!r} has other numbers than in the whole file"
     except ReadError:
         return ""
     return ""
+
+
+def _is_part(channel: Channel, sound: Sound) -> bool:
+    """Whether its numbers are the first ones of a channel of the whole file along every axis, or of one direction."""
+    part = np.asarray(channel.data)
+    there = np.isfinite(part)
+    for one, whole in sound:
+        both = "direction" in one.dims and "direction" not in channel.dims
+        for numbers in np.moveaxis(whole, one.dims.index("direction"), 0) if both else [whole]:
+            if part.ndim == numbers.ndim and all(n <= m for n, m in zip(part.shape, numbers.shape, strict=True)):
+                corner = numbers[tuple(slice(n) for n in part.shape)]
+                if np.array_equal(part[there], corner[there]):
+                    return True
+    return False
 
 
 def _holds_together(reader: Any, path: Path) -> str:

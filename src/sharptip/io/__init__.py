@@ -27,6 +27,7 @@ from ..core.lazy import Lazy
 from ..core.marks import KINDS, Mark, marked
 from .door import DAMAGE, door, read_later
 from .layout import Size
+from .node_names import node_names
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -325,7 +326,7 @@ def write(
     fps: float | None = None,
     tell: Callable[[str, int, int], None] | None = None,
 ) -> None:
-    """Write a scan, several, or a tree of them; the suffix decides the format.
+    """Write a scan, several, or a tree of them; the suffix decides the format. Several are called by their own names.
 
     `.zarr` and `.nc` (netCDF) keep everything; `.gwy` keeps all images. `.gsf` holds one image, `.tif` one image or
     film, `.mp4` and `.gif` are movies of a film, `.csv` a table of curves, spectra or pixels. channel, direction,
@@ -341,17 +342,19 @@ def write(
     writable(path)
     if _WRITERS[suffix] != "movie" and (speed is not None or fps is not None):
         raise WriteError(f"{path}: speed and fps are for movies, .mp4 and .gif")
-    from .pick import pick_all
+    from .pick import left_behind, pick_all, tell_lost
 
     writer = import_module(f".{_WRITERS[suffix]}", __name__)
-    nodes = pick_all(_nodes(scan), channel, direction, frame, skip_junk)
+    given = _nodes(scan)
+    nodes = pick_all(given, channel, direction, frame, skip_junk)
     try:
         if _WRITERS[suffix] == "movie":
-            writer.write(nodes, path, speed=speed, fps=fps, tell=tell)
+            lost = writer.write(nodes, path, speed=speed, fps=fps, tell=tell)
         else:
-            writer.write(nodes, path)
+            lost = writer.write(nodes, path) or []
     except OSError as error:
         raise WriteError(f"{path}: cannot be written ({error})") from error
+    tell_lost(path, [*lost, *left_behind(given, nodes, suffix, by_number=frame is not None)])
 
 
 def check_fits(
@@ -385,7 +388,7 @@ def writable(path: Path) -> None:
 
 
 def _nodes(scan: Any) -> dict[str, Any]:
-    """Path in the tree → Dataset, every scan checked; one scan alone is at '/'."""
+    """Path in the tree → Dataset, every scan checked; one scan alone is at '/', several are called after themselves."""
     import xarray as xr
 
     from ..core.scan import check
@@ -395,7 +398,8 @@ def _nodes(scan: Any) -> dict[str, Any]:
     elif isinstance(scan, xr.Dataset):
         nodes = {"/": scan}
     else:
-        nodes = {"/": xr.Dataset()} | {f"/scan_{i}": one for i, one in enumerate(scan)}
+        called = node_names(str(one.attrs.get("name", "")) for one in scan)
+        nodes = {"/": xr.Dataset()} | {f"/{name}": one for name, one in zip(called, scan, strict=True)}
     for one in nodes.values():
         if one.data_vars:
             check(one)

@@ -23,8 +23,9 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import ReadError
-from ..core.grid import INCOMPLETE, Axis, Channel, Grid, unique
+from ..core.grid import Axis, Channel, Grid, unique
 from ..core.lazy import Lazy, Load
+from .cut_off import cut_off, padded
 from .layout import count, image_axes, positive, stored
 
 NAME = "asd"
@@ -118,8 +119,8 @@ def read(path: Path) -> list[Grid]:
     attrs: Facts = {"scan_direction": _ways(int(_number(facts, "scan_direction")))}
     if beyond < 0:
         _believed(frames, kinds, n, shape, -beyond)
-        channels = [_padded(c, length) for c in channels]
-        attrs[INCOMPLETE] = _missing(kinds, parts, n, shape[0])
+        channels = [padded(c, length) for c in channels]
+        attrs |= cut_off(_missing(kinds, parts, n, shape[0]))
     if beyond > 0:
         attrs["bytes_after_frames"] = beyond
     return [Grid(path.stem, unique(channels), axes, {"file": facts, "frames": frames}, attrs)]
@@ -157,7 +158,7 @@ def _believed(
             )
 
 
-def _missing(kinds: list[str], parts: list[_Part], n: int, ny: int) -> str:
+def _missing(kinds: list[str], parts: list[_Part], n: int, ny: int) -> list[str]:
     """What a film that was cut off has and has not."""
     said = []
     for kind, part in zip(kinds, parts, strict=True):
@@ -168,24 +169,7 @@ def _missing(kinds: list[str], parts: list[_Part], n: int, ny: int) -> str:
         else:
             cut = f", and {part.lines} of the {ny} lines of frame {part.whole}" if part.lines else ""
             said.append(f"{part.whole} of {n} frames of {kind} are there{cut}")
-    return f"the file was cut off: {'; '.join(said)}"
-
-
-def _padded(channel: Channel, length: int) -> Channel:
-    """The channel with as many frames as the first kind of data has; those that are missing are NaN."""
-    data = channel.data
-    assert isinstance(data, Lazy)
-    if len(data) == length:
-        return channel
-    load = partial(_nan_behind, data.load, len(data), (data.shape[1], data.shape[2]))
-    return replace(channel, data=Lazy((length, *data.shape[1:]), data.dtype, load))
-
-
-def _nan_behind(load: Load, end: int, shape: tuple[int, ...], places: np.ndarray) -> np.ndarray:
-    out = np.full((len(places), *shape), np.nan)
-    if (there := places < end).any():
-        out[there] = load(places[there])
-    return out
+    return said
 
 
 def _header(data: bytes) -> tuple[Facts, int]:

@@ -6,7 +6,8 @@ Layout: NanoScope software user guide, appendix on the file format. The header i
 of 2 bytes, of 4 from version 9.2 on; the length of the data decides. `Bytes/pixel` says how many counts there are, 2
 or 4 bytes of them: numbers of 4 bytes may count in 2. A number is the fraction of all counts times the hard value
 of `Z scale` times the sensitivity that the soft scale names. The bottom line is stored first. What lies outside of the
-`Valid data` of a scan that was cut short is no measurement.
+`Valid data` of a scan that was stopped is no measurement. Of a file that was cut off, what is there is read, as long as
+its parts follow each other without a gap.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import mmap
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,8 @@ from ..core.errors import ReadError
 from ..core.grid import Axis, Channel, Grid, unique
 from . import bruker_force, bruker_old
 from .bruker_header import FIRST, Section, counted_bytes, end, extent, full_range, number, quoted, sections
-from .layout import UNKNOWN, count, given_axes, image_axes, join_directions, take
+from .cut_off import There, joined, stopped
+from .layout import UNKNOWN, count, given_axes, image_axes, join_directions
 
 NAME = "bruker"
 SUFFIXES = (".spm", ".pfc", ".000", ".001")
@@ -50,14 +53,21 @@ def read(path: Path) -> list[Grid]:
         what = "a force curve" if header.startswith("\\*Force") else "no image"
         raise ReadError(f"it holds {what} in a format older than NanoScope 4.3, which is not known")
     _check_end(data, [values for _, values in found])
-    said = _left_out(found)
-    grids = _images(data, path.stem, header, found) + bruker_force.grids(path, header, found)
-    return [replace(grid, attrs={**grid.attrs, **said}) for grid in grids]
+    there = There(len(data))
+    grids = _images(data, path.stem, header, found, there) + bruker_force.grids(path, header, found, there)
+    said = _left_out(found, there)
+    if cut := there.attrs():
+        _check_order(data, [values for _, values in found])
+    return [replace(grid, attrs={**grid.attrs, **said, **joined(grid.attrs, cut)}) for grid in grids]
 
 
-def _left_out(found: list[tuple[str, Section]]) -> dict[str, str]:
+def _left_out(found: list[tuple[str, Section]], there: There) -> dict[str, str]:
     """The sections whose numbers are neither images nor curves, such as the voltammograms of a cell, by name."""
-    names = [name for name, s in found if name not in (*_IMAGES, bruker_force.SECTION) and _length(s)]
+    names = []
+    for name, section in found:
+        if name not in (*_IMAGES, bruker_force.SECTION) and _length(section):
+            there.count(name, count(section["data offset"], "Data offset"), 1, _length(section), "parts")
+            names.append(name)
     return {"left_out": ", ".join(names)} if names else {}
 
 
@@ -68,7 +78,7 @@ def _length(section: Section) -> int:
     return count(section["data length"], "Data length")
 
 
-def _images(data: mmap.mmap, stem: str, header: str, found: list[tuple[str, Section]]) -> list[Grid]:
+def _images(data: mmap.mmap, stem: str, header: str, found: list[tuple[str, Section]], there: There) -> list[Grid]:
     """One grid for the images of each number of pixels and size."""
     images = [values for name, values in found if name in _IMAGES]
     common: Section = {}
@@ -77,20 +87,27 @@ def _images(data: mmap.mmap, stem: str, header: str, found: list[tuple[str, Sect
             common |= values
     groups: dict[tuple[object, ...], list[Found]] = {}
     axes: dict[tuple[object, ...], dict[str, Axis]] = {}
+    lines: dict[tuple[object, ...], int] = {}
     empty = [image for image in images if image["samps/line"].split()[0] == "0"]
     for image in images:
         if image in empty:
             continue
-        made, where = _image(data, image, common)
+        ny, nx, width = _shape(image, common)
+        counts = there.take(data, count(image["data offset"], "Data offset"), (ny, nx), f"<i{width}", _told(image))
+        if counts is None:
+            continue
+        made, where = _image(counts, width, image, common)
         key: tuple[object, ...] = tuple((len(a.values), a.spacing) for a in where.values())
         axes[key] = where
+        lines[key] = min(lines.get(key, ny), int(_valid(image, (ny, nx)).any(axis=1).sum()))
         groups.setdefault(key, []).append(made)
     attrs = _facts(images, empty)
     grids = []
     for k, (shape, recorded) in enumerate(groups.items()):
         channels, direction = join_directions(recorded)
         name = stem if k == 0 else f"{stem}_{k + 1}"
-        grids.append(Grid(name, unique(channels), direction | axes[shape], header, attrs))
+        stop = stopped(lines[shape], len(axes[shape]["y"].values))
+        grids.append(Grid(name, unique(channels), direction | axes[shape], header, {**attrs, **stop}))
     return grids
 
 
@@ -111,10 +128,20 @@ def _check_end(data: mmap.mmap, lists: list[Section]) -> None:
         raise ReadError(f"{len(behind)} bytes follow the last image; bytes were added before it, the file is damaged")
 
 
-def _image(data: mmap.mmap, image: Section, common: Section) -> tuple[Found, dict[str, Axis]]:
-    name = _name(image)
-    ny, nx, width = _shape(image, common)
-    counts = take(data, count(image["data offset"], "Data offset"), (ny, nx), f"<i{width}", f"the image {name!r}")
+def _check_order(data: mmap.mmap, lists: list[Section]) -> None:
+    """What is to be believed of a file that was cut off has its parts one behind the other, and zeros before them."""
+    placed = sorted((count(s["data offset"], "Data offset"), _length(s)) for s in lists if _length(s))
+    if any(at + length != behind for (at, length), (behind, _) in pairwise(placed)):
+        raise ReadError(f"it ends at byte {len(data)} and its parts do not follow each other; the header is damaged")
+    between = data[end(data) : placed[0][0]].partition(b"\x1a")[2]
+    if between.startswith(b"\0") and between.strip(b"\0"):
+        raise ReadError(
+            f"it ends at byte {len(data)} and has numbers before byte {placed[0][0]}; bytes were lost there"
+        )
+
+
+def _image(counts: np.ndarray, width: int, image: Section, common: Section) -> tuple[Found, dict[str, Axis]]:
+    name, (ny, nx) = _name(image), counts.shape
     whole, unit = full_range(image["@z scale"], common) if "@z scale" in image else bruker_old.full_range(image, common)
     values = counts * np.float64(whole / 256 ** counted_bytes(image, width))
     values[~_valid(image, (ny, nx))] = np.nan
@@ -130,6 +157,11 @@ def _image(data: mmap.mmap, image: Section, common: Section) -> tuple[Found, dic
 
 def _name(image: Section) -> str:
     return quoted(image["@image data"]) if "@image data" in image else image["image data"]
+
+
+def _told(image: Section) -> str:
+    """'Height Trace': an image by its name and direction."""
+    return " ".join([_name(image), image.get("line direction", "")]).strip()
 
 
 def _shape(image: Section, common: Section) -> tuple[int, int, int]:

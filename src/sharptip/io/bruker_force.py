@@ -42,6 +42,7 @@ from .bruker_header import (
     quoted,
     sensitivity,
 )
+from .cut_off import There, nan_behind
 from .layout import count, stored
 
 SECTION = "Ciao force image list"
@@ -85,7 +86,7 @@ class Layout:
         return [(k, n) for k, n in (("approach", self.approach), ("pause", self.hold), ("retract", self.retract)) if n]
 
 
-def grids(path: Path, header: str, found: Sequence[tuple[str, Section]]) -> list[Grid]:
+def grids(path: Path, header: str, found: Sequence[tuple[str, Section]], there: There) -> list[Grid]:
     """One grid for all channels whose curves lie alike; none where the file holds no curves."""
     facts = {name: {k: v for n, values in found if n == name for k, v in values.items()} for name, _ in found}
     common = {k: v for name, values in found if "image list" not in name for k, v in values.items()}
@@ -97,8 +98,17 @@ def grids(path: Path, header: str, found: Sequence[tuple[str, Section]]) -> list
     out = []
     for i, (layout, members) in enumerate(groups.items()):
         name = path.stem + ("_curves" if images else "") + (f"_{i + 1}" if i else "")
-        out.append(_grid(path, name, header, layout, members, facts, common))
+        kept = [(member, n) for member in members if (n := _there(member, layout, there))]
+        if kept:
+            out.append(_grid(path, name, header, layout, kept, facts, common))
     return out
+
+
+def _there(member: Section, layout: Layout, there: There) -> int:
+    """How many curves of a channel are in the file: fewer than all where it was cut off."""
+    start = count(member["data offset"], "Data offset")
+    name = quoted(member["@image data"])
+    return there.count(name, start, layout.curves, layout.block * layout.width, "curves")
 
 
 def _layout(channel: Section, facts: Mapping[str, Section], common: Section) -> Layout:
@@ -171,14 +181,14 @@ def _grid(
     name: str,
     header: str,
     layout: Layout,
-    members: Sequence[Section],
+    members: Sequence[tuple[Section, int]],
     facts: Mapping[str, Section],
     common: Section,
 ) -> Grid:
     channels: list[Channel] = []
     attrs: dict[str, object] = {}
-    for member in members:
-        channel, lazy = _channel(path, member, layout, common)
+    for member, there in members:
+        channel, lazy = _channel(path, member, there, layout, common)
         channels.append(channel)
         if channel.name == "deflection" and "sensitivity" not in attrs:
             attrs |= _calibration(member, common)
@@ -186,7 +196,7 @@ def _grid(
             if channel.unit == "m" and isinstance(k, float):
                 made = {"computed": "deflection times spring_constant; its baseline is not taken away"}
                 channels.append(replace(channel, name="force", data=lazy.scaled(k), unit="N", attrs=made))
-    channels += _ramp(members[0], layout, facts, common)
+    channels += _ramp(members[0][0], layout, facts, common)
     n, samples = layout.curves, layout.length
     parts = layout.parts()
     segment = np.repeat(np.arange(len(parts), dtype=float), [k for _, k in parts])
@@ -200,15 +210,18 @@ def _grid(
     return Grid(name, unique(channels), axes, header, attrs)
 
 
-def _channel(path: Path, member: Section, layout: Layout, common: Section) -> tuple[Channel, Lazy]:
+def _channel(path: Path, member: Section, there: int, layout: Layout, common: Section) -> tuple[Channel, Lazy]:
+    """A channel and its numbers; of curves that the file does not hold they are NaN."""
     name = quoted(member["@image data"])
     factor, unit = per_count(member["@z scale"], common)
     start, step = count(member["data offset"], "Data offset"), layout.block * layout.width
-    offsets = start + np.arange(layout.curves, dtype=np.int64) * step
+    offsets = start + np.arange(there, dtype=np.int64) * step
     raw = stored(path, offsets, (layout.block,), f"<i{layout.width}", f"the curves of {name!r}")
     sensor = standard(name) == "height_sensor"
-    shape = (layout.curves, layout.length)
-    counted = Lazy(shape, np.dtype(float), partial(_unfold, raw.load, layout))
+    load = partial(_unfold, raw.load, layout)
+    if there < layout.curves:
+        load = partial(nan_behind, load, there, (layout.length,))
+    counted = Lazy((layout.curves, layout.length), np.dtype(float), load)
     channel = Channel.from_vendor(name, counted.scaled(-factor if sensor else factor), unit, ("curve", "sample"))
     if sensor:
         channel = replace(channel, attrs={**channel.attrs, "vendor_sign": -1})

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import mmap
 import re
+import warnings
 from dataclasses import dataclass
 
 from ..core.errors import ReadError, UnitError
@@ -108,13 +109,17 @@ def sensitivity(name: str, common: Section) -> tuple[float, str]:
     """(number, unit) of a sensitivity: 'Sens. DeflSens' → (72.8, 'nm/V').
 
     With the setpoint in volts, version 9 leaves the unit of the deflection's sensitivity out. It is nm/V still, or
-    exactly 1 where nobody calibrated.
+    exactly 1 where nobody calibrated. Warns where that is taken for granted.
     """
+    # Headers that say a unit say nm/V, and programs for force curves (Igor, MATLAB) take the number for nm/V without a
+    # look at its unit. Gwyddion and pySPM multiply by it all the same and call the product volts, which it cannot be:
+    # the detector's volts are what it is multiplied with.
     said = common.get(f"@{name.lower()}")
     if said is None:
         raise ReadError(f"the scale names {name!r}, which the header does not hold")
     value = parse(said)
     if not value.unit and value.hard != 1 and name.lower() in _DEFLECTION:
+        warnings.warn(f"{name} is {value.hard:g} without a unit; it is taken for nm/V", stacklevel=2)
         return value.hard, "nm/V"
     return value.hard, value.unit
 

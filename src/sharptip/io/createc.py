@@ -7,6 +7,9 @@ first and x to the right both ways: 16-bit integers after 2 unused bytes (`[Para
 
 Height and current are counts of a converter of ±10 V with 16 or 20 bits; gains and piezo constants are in the header.
 `Dacto[A]z`, which has two digits, only tells 16 from 20 bits: it is nm per count (whatever its name says) at gain 10.
+
+Lines that were not scanned are zeros. Of a file that was cut off, what is there is read; compressed numbers have no
+checksum then, but unpacking them would hardly get past a place where they are damaged.
 """
 
 from __future__ import annotations
@@ -21,7 +24,8 @@ import numpy as np
 
 from ..core.errors import ReadError
 from ..core.grid import LARGEST, Channel, Grid, unique
-from .layout import count, finite, image_axes, join_directions, positive, take, text
+from .cut_off import LEAST, There, cut_off, joined, stopped
+from .layout import count, finite, image_axes, join_directions, positive, text
 
 NAME = "createc"
 SUFFIXES = (".dat",)
@@ -33,6 +37,7 @@ _HEADER = 16384
 _RANGE = 20.0  # volts that the converters span
 _NAMES = {0: "Topography", 1: "Current"}  # signal by its bit in Channelselectval
 _PLL = {7: "Frequency shift", 8: "NA02", 9: "NA03"}
+_TIGHTEST = 1032  # deflate packs no stretch of bytes tighter than this
 _SLACK = 2**20  # bytes that may follow the planes: spare lines
 
 
@@ -45,20 +50,29 @@ def read(path: Path) -> list[Grid]:
     header, body = _parts(data)
     facts = facts_of(header)
     nx, ny = count(facts["Num.X"], "Num.X"), count(facts["Num.Y"], "Num.Y")
-    planes = _planes(data[:11], body, facts, (ny, nx))
+    planes, there, ends = _planes(data[:11], body, facts, (ny, nx))
     n = len(planes)
     ways = 2 if _whole(facts, "Scanmode", "ScanXMode") == 2 and n % 2 == 0 and len(_bits(facts)) != n else 1
-    lines = _lines(facts, planes)
+    whole = [plane for plane, part in zip(planes, there.parts, strict=True) if part.there == part.of]
+    lines = _lines(facts, [plane for plane in whole if plane is not None], ny)
     recorded = []
     for i, plane in enumerate(planes):
         way = None if ways == 1 else "forward" if i < n // 2 else "backward"
+        name = _label(_bit(facts, i % (n // ways), n // ways), facts)
+        there.parts[i] = there.parts[i]._replace(name=" ".join([name, *([way] if way else [])]))
+        if plane is None:
+            continue
         values = plane.astype(np.float32)
         values[lines:] = np.nan
         made = _channel(_bit(facts, i % (n // ways), n // ways), values, facts, data[:11])
         recorded.append((str(i % (n // ways)), way, made))
     channels, axes = join_directions(recorded)
     size = _length(facts, "y", ny, data[:11]), _length(facts, "x", nx, data[:11])
-    attrs = {"lines_recorded": lines, "lines_planned": ny} if lines < ny else {}
+    attrs: dict[str, object] = {"lines_recorded": lines, "lines_planned": ny} if lines < ny else {}
+    cut = there.attrs()
+    if not cut and not ends:
+        cut = cut_off(["every plane is whole; the end of the packed numbers, which holds their checksum, is missing"])
+    attrs |= joined(cut, stopped(lines, ny))
     return [Grid(path.stem, unique(channels), axes | image_axes((ny, nx), *size), header, attrs)]
 
 
@@ -89,32 +103,39 @@ def _whole(facts: dict[str, str], *names: str) -> int | None:
     return None if said is None else int(finite(said, names[0]))
 
 
-def _planes(kind: bytes, body: bytes, facts: dict[str, str], shape: tuple[int, int]) -> np.ndarray:
-    """The numbers as they are stored, (plane, y, x)."""
+def _planes(
+    kind: bytes, body: bytes, facts: dict[str, str], shape: tuple[int, int]
+) -> tuple[list[np.ndarray | None], There, bool]:
+    """(The planes (y, x) as they are stored, None for those that the file lacks; what is there; has it its end)."""
     dtype, unused = _KINDS[kind]
-    plane = math.prod(shape) * np.dtype(dtype).itemsize
+    plane, ends = math.prod(shape) * np.dtype(dtype).itemsize, True
     n = _whole(facts, "Channels")
-    if n is not None and not 0 < n * plane <= LARGEST:
+    if n is not None and not 0 < n * plane <= min(LARGEST, len(body) * _TIGHTEST / LEAST):
         raise ReadError(f"{n} channels of {shape[0]} × {shape[1]} pixels are more than any scan has; header damaged")
     if kind == _COMPRESSED:
         if n is None:
             raise ReadError("the header does not say how many Channels there are; it is damaged")
         unpack = zlib.decompressobj()
         body = unpack.decompress(body, unused + n * plane + _SLACK)
-        if not unpack.eof:
-            raise ReadError("the compressed numbers do not end where the header says; the file is truncated or damaged")
-    n = n or (len(body) - unused) // plane
-    return take(body, unused, (n, *shape), dtype, f"{n} channels")
+        ends = unpack.eof
+        if unpack.unconsumed_tail or (ends and len(body) < unused + n * plane):
+            raise ReadError(f"{n} channels do not end where the compressed numbers end; the header is damaged")
+    n = n or max((len(body) - unused) // plane, len(_bits(facts)))
+    there = There(len(body))
+    names = [f"plane {i}" for i in range(n)]
+    return [there.take(body, unused + i * plane, shape, dtype, what) for i, what in enumerate(names)], there, ends
 
 
-def _lines(facts: dict[str, str], planes: np.ndarray) -> int:
+def _lines(facts: dict[str, str], planes: list[np.ndarray], ny: int) -> int:
     """Lines that were scanned: the header says the next one, counted from 1; without, lines of zeros are none."""
     following = _whole(facts, "ImageYPosMax")
-    if following is not None and 1 < following <= planes.shape[1]:
+    if following is not None and 1 < following <= ny:
         return following - 1
-    if following is not None and following > planes.shape[1]:
-        return int(planes.shape[1])
-    scanned = np.flatnonzero(planes.any(axis=(0, 2)))
+    if following is not None and following > ny:
+        return ny
+    if not planes:
+        return ny  # the file was cut off in the first of them
+    scanned = np.flatnonzero(np.any([plane.any(axis=1) for plane in planes], axis=0))
     if len(scanned) == 0:
         raise ReadError("no line of the scan was recorded")
     return int(scanned[-1]) + 1
@@ -142,9 +163,12 @@ def _channel(bit: int | None, values: np.ndarray, facts: dict[str, str], kind: b
         return replace(made, attrs={"vendor_units": "DAC"})
     if bit == 7 and _whole(facts, "PLLOn"):
         return Channel.from_vendor(_PLL[7], values, "Hz")
+    return Channel.from_vendor(_label(bit, facts), values, "DAC")
+
+
+def _label(bit: int | None, facts: dict[str, str]) -> str:
     names = _NAMES | (_PLL if _whole(facts, "PLLOn") else {})
-    name = "Channel" if bit is None else names.get(bit, f"Channel bit {bit}")
-    return Channel.from_vendor(name, values, "DAC")
+    return "Channel" if bit is None else names.get(bit, f"Channel bit {bit}")
 
 
 def metres(facts: dict[str, str], per_count: float | None) -> float | None:

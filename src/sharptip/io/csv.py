@@ -16,13 +16,12 @@ import numpy as np
 
 from ..core.errors import WriteError
 from ..core.files import write_whole
-from .pick import tell_lost
 
 _ROWS = 2**18  # that are made at a time, at most, but for one curve
 
 
-def write(nodes: Mapping[str, Any], path: Path) -> None:
-    """Write the channels of one scan; what the format cannot keep is told in a warning."""
+def write(nodes: Mapping[str, Any], path: Path) -> list[str]:
+    """Write the channels of one scan; returns what the format cannot keep."""
     scans = [s for s in nodes.values() if s.data_vars]
     if len(scans) > 1:
         raise WriteError(f"{path}: .csv holds one table, and there are {len(scans)} scans; choose one (--scan)")
@@ -34,7 +33,7 @@ def write(nodes: Mapping[str, Any], path: Path) -> None:
             _fill(file, scan, dims)
 
     write_whole(path, fill)
-    tell_lost(path, ["the attributes, header and history"])
+    return ["the attributes, header and history"]
 
 
 def _ways_apart(scan: Any) -> Any:

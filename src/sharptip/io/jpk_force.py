@@ -4,7 +4,9 @@ Layout: JPK's "JPK data file specification". A ZIP archive: `header.properties`,
 `shared-data/header.properties` with what repeats, and for every segment (extend, pause, retract …) a folder with its
 own header and one file of big-endian numbers per channel. A map holds such folders once more for every curve, under
 `index/0`, `index/1` …, numbered along the path of the tip; curves that were not measured are missing. Maps also hold
-JPK images of themselves, which become a further grid.
+JPK images of themselves, which become a further grid. The header with what repeats is written behind the curves: where
+an archive was cut off before it, nobody knows what the numbers mean, and it is refused; behind it, all whole curves are
+read.
 
 A map is not unpacked to open it: the archive's directory says how long each curve is, and a curve's headers and
 numbers are read when it is asked for. JPK's heights grow away from the sample, as a scan's do. A channel is given in
@@ -15,6 +17,7 @@ sensitivity, and as `force` where it has a spring constant.
 from __future__ import annotations
 
 import json
+import math
 import re
 import struct
 from collections.abc import Iterator, Mapping
@@ -26,13 +29,14 @@ from typing import BinaryIO
 import numpy as np
 
 from ..core.errors import ReadError
-from ..core.grid import Axis, Channel, Grid, checked, unique
+from ..core.grid import INCOMPLETE, Axis, Channel, Grid, checked, unique
 from ..core.lazy import Lazy, Load
 from ..core.names import UNITS
 from . import jpk
+from .cut_off import be, cut_off
 from .jpk_properties import Coding, Facts, by_number, coding, parse, parse_lines, resolved
 from .layout import count, finite, positive, text
-from .zipped import Archive, archive
+from .zipped import DIRECTORY, Archive, archive
 
 NAME = "jpk_force"
 SUFFIXES = (".jpk-force", ".jpk-force-map", ".jpk-qi-data", ".jpk-qi-series")
@@ -41,6 +45,7 @@ LAZY = True
 
 _ABOUT, _SHARED, _SEGMENT = "header.properties", "shared-data/header.properties", "segment-header.properties"
 _FOLDER = re.compile(rf"((?:index/(\d+)/)?)segments/(\d+)/{re.escape(_SEGMENT)}")
+_WITHIN = re.compile(r"(index/(\d+)/|(?=segments/))")  # a curve of a map, or the only one
 _OURS = re.compile(rb"(index/\d+/)?(segments/\d+/(segment-header\.properties|channels/.+\.dat)|header\.properties)")
 _MAPS = re.compile(rb"(index/\d+/|shared-data/|data-image\.).*|segments/(\d+/.*)?")
 _IMAGES = ("data-image.force", "data-image.jpk-qi-image", "data-image.jpk")
@@ -90,9 +95,24 @@ def read(path: Path) -> list[Grid]:
         images, unread = _images(members, file)
         curves = _curves(members, file)
         if not curves.roots:
+            if members.lost:
+                raise ReadError("it was cut off before its first force curve is whole")
             raise ReadError("the archive holds no segment of a force curve")
         grid = _grid(curves, file)
-    return [replace(grid, attrs={**grid.attrs, **unread}), *images]
+    return [replace(grid, attrs={**grid.attrs, **unread, **_incomplete(curves, grid)}), *images]
+
+
+def _incomplete(curves: Curves, grid: Grid) -> dict[str, object]:
+    """How many curves there are of a map that was stopped or saved in part, or of an archive that was cut off."""
+    there, planned = len(curves.roots), 0
+    if shape := grid.attrs.get("map_shape"):
+        assert isinstance(shape, list)
+        planned = math.prod(shape)
+    short = f"{there} of the map's {planned} curves {be(there)} there" if there < planned else ""
+    if curves.archive.lost:
+        whole = short or f"{there} whole curve{'s' * (there > 1)} {be(there)} there"
+        return cut_off([f"{whole}; of the archive {curves.archive.lost} is missing"])
+    return {INCOMPLETE: f"the map was stopped, or a part of it was saved: {short}"} if short else {}
 
 
 def _images(members: Archive, file: BinaryIO) -> tuple[list[Grid], dict[str, object]]:
@@ -140,17 +160,50 @@ def _curves(members: Archive, file: BinaryIO) -> Curves:
         elif name.endswith(".dat"):
             folder, _, short = name.rpartition("channels/")
             first.setdefault(short, folder)
+    if members.lost and (last := _begun(members)) in found:
+        del found[last]
     keys = sorted(found)
     shared = by_number(parse(members.read(file, _SHARED))) if _SHARED in members else {}
     segments = tuple(tuple(sorted(found[key])) for key in keys)
     curves = Curves(members, shared, tuple(root for _, root in keys), np.array([n for n, _ in keys]), segments)
     if not keys:
         return curves
+    _understood(curves, file)
     channels, files = _channels(curves, file, first)
     points = tuple(
         tuple(_points(curves, file, folder, files) for folder in curves.folders(i)) for i in range(len(keys))
     )
     return replace(curves, channels=channels, points=points, longest=max(map(sum, points)))
+
+
+def _begun(members: Archive) -> tuple[int, str] | None:
+    """The curve in which an archive was cut off; None where that was between two curves, or behind all."""
+    if members.begun or members.lost == DIRECTORY:
+        return _curve_of(members.begun)
+    inside: dict[tuple[int, str], list[str]] = {}
+    last = None
+    for name in members:
+        if (last := _curve_of(name)) and not name.endswith("/"):
+            inside.setdefault(last, []).append(name.removeprefix(last[1]))
+    before = [sorted(names) for key, names in inside.items() if key != last]
+    return last if not last or not before or sorted(inside.get(last, [])) != before[-1] else None
+
+
+def _curve_of(name: str) -> tuple[int, str] | None:
+    """Number and folder of the curve that a member belongs to."""
+    match = _WITHIN.match(name)
+    return (int(match[2] or 0), match[1]) if match else None
+
+
+def _understood(curves: Curves, file: BinaryIO) -> None:
+    """Raises ReadError for an archive that was cut off before what its curves share."""
+    if curves.archive.lost and not curves.shared:
+        facts = curves.header(file, curves.folders(0)[0])
+        if any(key.endswith("lcd-info.*") for key in facts):
+            raise ReadError(
+                f"the file was cut off: {len(curves.roots)} curves are whole, but {_SHARED}, which says what their "
+                "numbers mean, was written behind them and is missing; copy the file again"
+            )
 
 
 def _richest(curves: Curves) -> int:

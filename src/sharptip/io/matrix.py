@@ -4,7 +4,7 @@ Layout: known from access2theMatrix and from Gwyddion's notes. A result file hol
 in the parameter files of its chain, `<chain>_0001.mtrx` and following, beside it: a log of blocks (four letters
 backwards, length, time) that is followed up to the entry which names the result file. Each scan is one file per
 channel, its lines as they were recorded: each forward and then backward, all upwards and then downwards; a curve is a
-sweep there and back. Where a scan or a curve was stopped, the rest is NaN.
+sweep there and back. Where a scan or a curve was stopped, or its file cut off, the rest is NaN.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 from ..core.errors import ReadError, UnitError
 from ..core.grid import Axis, Channel, Grid
 from ..core.units import to_si
+from .cut_off import There, stopped
 from .layout import count, finite, image_axes, join_directions, positive, take
 
 NAME = "matrix"
@@ -103,11 +104,11 @@ def read(path: Path) -> list[Grid]:
     if not named:
         raise ReadError("the name of a result file is <chain>--<run>_<cycle>.<channel>_mtrx; call it so again")
     settings = _settings(_chain(path, named["chain"]), path.name)
-    planned, counts = _counts(data)
+    planned, counts, short = _counts(data)
     number, unit = _channel_number(settings, named["channel"])
     values, transfer = _transferred(settings, number, counts)
     header = {k: getattr(settings, k) for k in ("elements", "channels", "transfers", "marks")}
-    said = {"reader_untested": UNTESTED, "planned_values": planned}
+    said = {"reader_untested": UNTESTED, "planned_values": planned, **short}
     make = _curves if "(" in named["channel"] else _images
     plain = Channel.from_vendor(named["channel"].split("(")[0], values, unit if transfer else "arb")
     channel, name = replace(plain, vendor_name=named["channel"]), path.name.removesuffix("_mtrx")
@@ -133,13 +134,13 @@ def _chain(path: Path, chain: str) -> bytes:
     return b"".join(parts)
 
 
-def _blocks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(four letters, content) of the blocks that lie one behind the other."""
+def _blocks(data: bytes, cut: bool = False) -> Iterator[tuple[bytes, bytes]]:
+    """(four letters, content) of the blocks that lie one behind the other; cut: the last one may not be whole."""
     cursor = Cursor(data)
     while cursor.at < len(data):
         kind, size = cursor.raw(4), cursor.number()
         cursor.raw(0 if kind in _UNTIMED else 8)
-        yield kind, cursor.raw(size)
+        yield kind, cursor.raw(min(size, len(data) - cursor.at) if cut else size)
 
 
 def _settings(log: bytes, name: str) -> Settings:
@@ -197,19 +198,22 @@ def _transfers(cursor: Cursor) -> Iterator[tuple[int, tuple[str, str, dict[str, 
         yield number, (name, unit, {cursor.text(): cursor.value() for _ in range(cursor.number())})
 
 
-def _counts(data: bytes) -> tuple[int, np.ndarray]:
-    """How many values were planned, and the integers that were recorded."""
-    kind, block = next(_blocks(data[len(_MAGIC) :]), (b"", b""))
+def _counts(data: bytes) -> tuple[int, np.ndarray, dict[str, object]]:
+    """How many values were planned, the integers that are there, and what is said of those that are missing."""
+    kind, block = next(_blocks(data[len(_MAGIC) :], cut=True), (b"", b""))
     if kind != _RESULT:
         raise ReadError("it is neither a result file nor a parameter file; it is damaged")
-    inner = dict(_blocks(block[4:]))
+    inner = dict(_blocks(block[4:], cut=True))
     if not {b"CSED", b"ATAD"} <= set(inner):
         raise ReadError("it holds no data")
     planned, recorded = take(inner[b"CSED"], 20, (2,), "<i4", "the description of the data").tolist()
-    counts = take(inner[b"ATAD"], 0, (count(recorded, "the recorded values"),), "<i4", "the data")
-    if counts.nbytes != len(inner[b"ATAD"]):
+    there = There(len(inner[b"ATAD"]))
+    n = there.count("the data", 0, count(recorded, "the recorded values"), 4, "values")
+    cut = there.attrs()
+    counts = take(inner[b"ATAD"], 0, (n,), "<i4", "the data")
+    if not cut and counts.nbytes != len(inner[b"ATAD"]):
         raise ReadError(f"it says {recorded} values and has {len(inner[b'ATAD'])} bytes; it is damaged")
-    return planned, counts
+    return planned, counts, cut or stopped(recorded, planned, "values")
 
 
 def _channel_number(settings: Settings, name: str) -> tuple[int, str]:
@@ -260,6 +264,8 @@ def _padded(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def _images(settings: Settings, channel: Channel) -> Made:
     lines, points = (count(settings.get(f"XYScanner.{k}"), k) for k in ("Lines", "Points"))
     ways = 1 + bool(settings.get("XYScanner.X_Retrace"))
+    if len(channel.data) < points:
+        raise ReadError(f"{len(channel.data)} values were recorded or are left, and a line has {points}")
     whole = bool(settings.get("XYScanner.Y_Retrace")) and len(channel.data) > lines * ways * points
     scans = _padded(channel.data[:], (1 + whole, lines, ways, points))
     axes = image_axes((lines, points), settings.length("XYScanner.Height"), settings.length("XYScanner.Width"))

@@ -5,6 +5,9 @@ themselves in their `index.xml`. A frame is 22 bytes of type, version and date, 
 and spectra hold 16-bit integers with offset, step and a code for the unit; MDA frames (from version 7 on) name and
 calibrate each dimension and quantity. The first line of an image is its bottom one; backward lines run from left to
 right already. A title such as `1F:Height` says pass and direction.
+
+Of a file that was cut off, the frames that are whole are read, and the whole lines of an image in which it ends. In
+older frames the title stands behind the numbers and is lost then.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ import numpy as np
 from ..core.errors import ReadError, UnitError
 from ..core.grid import Axis, Channel, Grid, unique
 from ..core.units import to_si
+from .cut_off import LEAST, Part, There
 from .layout import SWEPT, Size, count, finite, given_axes, image_axes, join_directions, positive, take, text
 
 NAME = "mdt"
@@ -54,7 +58,12 @@ class Frame:
     version: str
     date: tuple[int, ...]
     variables: int
-    data: bytes
+    data: bytes  # zeros behind its end, where the file was cut off
+    there: int  # bytes of it that the file has
+
+    @property
+    def whole(self) -> bool:
+        return self.there == len(self.data)
 
 
 @dataclass(frozen=True)
@@ -88,13 +97,16 @@ def detect(head: bytes, path: Path) -> bool:
 
 def read(path: Path, *, size: Size = None, channel: str | None = None, unit: str | None = None) -> list[Grid]:
     data = path.read_bytes()
-    frames = _frames(data)
+    there = There(len(data))
+    frames = _frames(data, there)
     found: list[Found] = []
     others: list[dict[str, object]] = []
     unread: list[str] = []
     for frame in frames:
         about = {"frame": frame.index, "type": frame.kind, "version": frame.version, "date": list(frame.date)}
-        if frame.kind in _READ:
+        if not frame.whole:
+            found += _begun(frame, about, size, there)
+        elif frame.kind in _READ:
             try:
                 found.append(_READ[frame.kind](frame, about, size))
             except NotImplementedError as error:
@@ -104,31 +116,59 @@ def read(path: Path, *, size: Size = None, channel: str | None = None, unit: str
             others.append(about | {"what": _TYPES[frame.kind], "text": _readable(frame)})
         else:
             unread.append(f"frame {frame.index}: of the unknown type {frame.kind}")
+    cut = there.attrs()
     if not found:
-        there = unread + [str(o["what"]) for o in others if "what" in o]
-        raise ReadError(f"no frame holds an image or a spectrum; there are {', '.join(there) or 'none'}")
+        kinds = unread + [str(o["what"]) for o in others if "what" in o]
+        raise ReadError(f"no frame holds an image or a spectrum; there are {', '.join(kinds) or 'none'}")
     _only_unknown(found, size)
     grids = [_grid(path.stem, i, group, others) for i, group in enumerate(_groups(found))]
     if unread:
         grids[0] = replace(grids[0], attrs={**grids[0].attrs, "unread_frames": json.dumps(unread)})
-    return grids
+    return [replace(grid, attrs={**grid.attrs, **cut}) for grid in grids]
 
 
-def _frames(data: bytes) -> list[Frame]:
+def _frames(data: bytes, there: There) -> list[Frame]:
+    """The frames one behind the other; of a file that was cut off, the last one is not whole."""
     said, _, last = struct.unpack_from("<IIH", data, 4)
-    if said + _START != len(data):
-        raise ReadError(f"the file says it has {said + _START} bytes and has {len(data)}; it is truncated or damaged")
-    frames, at = [], _START
-    for index in range(last + 1):
+    if said + _START < len(data):
+        raise ReadError(f"the file says it has {said + _START} bytes and has {len(data)}; it is damaged")
+    there.end = said + _START
+    frames, at = list[Frame](), _START
+    while len(frames) <= last and (at + _HEAD <= len(data) or there.end == len(data)):
+        index = len(frames)
         size, kind, major, minor, *date, variables = struct.unpack_from("<IHBB6HH", data, at)
-        if size < _HEAD + variables:
+        if size < _HEAD + variables or at + size > there.end or size > len(data) / LEAST:
             raise ReadError(f"frame {index} is said to be {size} bytes long; the file is damaged")
-        raw = take(data, at, (size,), "u1", f"frame {index}").tobytes()
-        frames.append(Frame(index, kind, f"{major}.{minor}", tuple(date), variables, raw))
+        raw = data[at : at + size]
+        frames.append(Frame(index, kind, f"{major}.{minor}", tuple(date), variables, raw.ljust(size, b"\0"), len(raw)))
         at += size
-    if at != len(data):
+        if not frames[-1].whole:
+            break
+    if at > len(data) or len(frames) <= last:
+        whole = sum(frame.whole for frame in frames)
+        if whole or last:
+            there.parts.append(Part("the file" if whole else "what follows", whole, last + 1, "frames"))
+    elif at != len(data):
         raise ReadError(f"{len(data) - at} bytes follow the last frame; the file is damaged")
     return frames
+
+
+def _begun(frame: Frame, about: dict[str, object], size: Size, there: There) -> list[Found]:
+    """The frame in which the file ends, if it is an image with a whole line; what is behind its last one is NaN."""
+    if frame.kind not in (_IMAGE, _MDA):
+        return []
+    try:
+        one = _READ[frame.kind](frame, about, size)
+    except (NotImplementedError, ReadError, LookupError, struct.error):  # its own header is cut off
+        return []
+    lines, ny = about.get("lines"), len(one.axes["y"].values) if "y" in one.axes else 0
+    if not ny or not isinstance(lines, int) or lines < 1:
+        return []
+    there.parts.append(Part(f"frame {frame.index}", min(lines, ny), ny))
+    for _, _, channel in one.recorded:
+        assert isinstance(channel.data, np.ndarray)
+        channel.data[: max(0, ny - lines)] = np.nan  # the first line is the bottom one
+    return [one]
 
 
 def _readable(frame: Frame) -> str:
@@ -220,8 +260,12 @@ def _integers(frame: Frame, about: dict[str, object]) -> tuple[np.ndarray, list[
         at += 16 * dots
     n = sum(int(p[2] + p[3]) for p in places) if frame.kind == _POINTS else nx * ny
     values = take(frame.data, at, (count(n, "the number of points"),), "<i2", f"frame {frame.index}")
-    title, at = _string(frame.data, at + 2 * n, "cp1251")
-    xml, at = _string(frame.data, at, "utf-16-le")
+    if not frame.whole:
+        about["lines"] = (frame.there - at) // (2 * max(nx, 1))
+    title, end = _string(frame.data, at + 2 * n, "cp1251")
+    xml, _ = _string(frame.data, end, "utf-16-le")
+    if end > frame.there:
+        title = xml = ""  # cut off
     raw = frame.data[_HEAD : _HEAD + frame.variables].hex()
     about |= {"title": title, "xml": xml, "mode": mode, "pixels": [nx, ny], "variables": raw}
     return values, places, unit
@@ -342,6 +386,8 @@ def _read_mda(frame: Frame, about: dict[str, object], size: Size) -> Found:
     if kinds.itemsize != width:
         raise ReadError(f"frame {frame.index} has cells of {width} bytes, but its quantities need {kinds.itemsize}")
     raw = take(frame.data, at, (count(cells, "the number of cells"), width), "u1", f"frame {frame.index}")
+    if n and not frame.whole:
+        about["lines"] = (frame.there - at) // (width * max(1, found[0].last - found[0].first + 1))
     columns = np.frombuffer(raw.tobytes(), kinds)
     values = [_calibrated(columns[str(k)], c.scale) for k, c in enumerate(found[n:])]
     return _mda(title, found[:n], found[n:], values, about, size)

@@ -4,7 +4,8 @@ Layout: SPECS Nanonis user manual, "Binary file format 3ds". Lines `key=value` u
 float32, one record per point: its parameters (start and end of the sweep, position of the tip, height …) and then one
 sweep per channel, the sweep back (`[bwd]`) against the same swept values as the sweep forth. Points follow each other
 along x; the first line is the bottom of the frame, which may be turned. Of a grid that was stopped, the points that
-were never reached are missing at the end, or are there with NaN or zeros instead of parameters; here they are NaN.
+were never reached are missing at the end, or are there with NaN or zeros instead of parameters; here they are NaN, as
+are those that a file lacks because it was cut off.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ..core.errors import ReadError
 from ..core.grid import Axis, Channel, Grid, unique
 from ..core.lazy import Lazy
 from ..core.units import PIXEL
+from .cut_off import There, stopped
 from .layout import count, finite, text
 from .nanonis_names import Signal, both_ways, channel, signal
 
@@ -76,6 +78,7 @@ def read(path: Path) -> list[Grid]:
         )
     records = _records(path, start, (ny, nx), n + points * len(signals))
     values = records.floats(slice(0, ny), slice(0, n))
+    cut = _cut(path, start, records)
     unreached = ~np.any(np.nan_to_num(values) != 0, axis=-1)
     values[unreached] = np.nan
     reached = int(np.count_nonzero(~unreached))
@@ -95,7 +98,7 @@ def read(path: Path) -> list[Grid]:
             axes |= {"direction": Axis(np.array(["forward", "backward"]), "1")}
     attrs = {"slow_direction": "up", "sweep_signal": swept.text, **_frame(facts)}
     if reached < ny * nx:
-        attrs |= {"points_recorded": reached, "points_planned": ny * nx}
+        attrs |= {"points_recorded": reached, "points_planned": ny * nx, **(cut or stopped(reached, ny * nx, "points"))}
     return [Grid(path.stem, unique(_image_first(channels)), axes, header, attrs)]
 
 
@@ -120,12 +123,22 @@ def _records(path: Path, start: int, shape: tuple[int, int], record: int) -> _Re
     ny, nx = shape
     size = path.stat().st_size - start
     present, rest = divmod(size, 4 * record)
-    if rest or not ny * nx * _FEWEST <= present <= ny * nx:
+    if not ny * nx * _FEWEST <= present <= ny * nx - bool(rest):
         raise ReadError(
             f"{size} bytes follow the header, {4 * record} for each of {nx} × {ny} points are expected; the file is "
             "truncated or its header is damaged"
         )
     return _Records(path, start, shape, record, present)
+
+
+def _cut(path: Path, start: int, records: _Records) -> dict[str, object]:
+    """What is said of a file that ends within a point: a grid that was stopped ends behind one."""
+    size, (ny, nx) = path.stat().st_size, records.shape
+    if (size - start) % (4 * records.record) == 0:
+        return {}
+    there = There(size)
+    there.count("the grid", start, ny * nx, 4 * records.record, "points")
+    return there.attrs()
 
 
 def _spectra(records: _Records, offsets: tuple[int, ...], points: int, unreached: np.ndarray) -> Lazy:

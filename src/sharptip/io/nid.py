@@ -5,6 +5,9 @@ backward, pauses, results of evaluations) and their channels, whose integers fol
 place in its range is the value's place between `Dim2Min` and `Dim2Min + Dim2Range`. The first line of an image is its
 bottom one, and backward lines run from left to right already; backward curves are stored from far to near. A curve has
 as many samples as its `LineDim…Points` says. A map of curves goes back and forth from its first corner.
+
+Of a file that was cut off, the channels before its end are read, and the whole lines or curves of the one in which it
+ends.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ from ..core.errors import ReadError, UnitError
 from ..core.grid import Axis, Channel, Grid, unique
 from ..core.names import standard
 from ..core.units import to_si
-from .layout import SWEPT, count, finite, image_axes, join_directions, positive, ragged, take, text
+from .cut_off import There
+from .layout import SWEPT, count, finite, image_axes, join_directions, positive, ragged, text
 
 NAME = "nid"
 SUFFIXES = (".nid", ".ezd")
@@ -82,8 +86,10 @@ def read(path: Path) -> list[Grid]:
         raise ReadError("the header has no end (#!); the file is truncated")
     header = text(data[:end])
     sections = _sections(header)
-    blocks = _blocks(data, end + len(_START), sections)
-    images = [b for b in blocks if _is_image(b)]
+    there = There(len(data))
+    blocks = _blocks(data, end + len(_START), sections, there)
+    cut = there.attrs()
+    images = [b for b in blocks if _is_image(b.about)]
     curves = [b for b in blocks if b.group in [p[0] for p in _PARTS] and b not in images]
     spectra = [b for b in blocks if b not in images and b not in curves and _sweep(b)]
     rest = [b for b in blocks if b not in images and b not in curves and b not in spectra]
@@ -92,7 +98,8 @@ def read(path: Path) -> list[Grid]:
     grids = _curve_grids(curves, sections) + _spectrum_grids(spectra, sections) + _image_grids(images, sections)
     grids += _other_grids(rest)
     named = len(grids) > 1
-    return [replace(g, name=f"{path.stem} {g.name}" if named else path.stem, header=header) for g in grids]
+    names = [f"{path.stem} {g.name}" if named else path.stem for g in grids]
+    return [replace(g, name=n, header=header, attrs={**g.attrs, **cut}) for g, n in zip(grids, names, strict=True)]
 
 
 def _sections(header: str) -> Sections:
@@ -103,8 +110,8 @@ def _sections(header: str) -> Sections:
     return found
 
 
-def _blocks(data: bytes, at: int, sections: Sections) -> list[Block]:
-    """Every channel, in the order of the groups; together they fill the file."""
+def _blocks(data: bytes, at: int, sections: Sections, there: There) -> list[Block]:
+    """Every channel, in the order of the groups; together they fill the file, if it was not cut off."""
     about, blocks = sections["DataSet"], list[Block]()
     for g in range(_few(about["GroupCount"], "groups")):
         if int(about.get(f"Gr{g}-Count", "0")) == 0:  # a group that recorded nothing
@@ -113,12 +120,11 @@ def _blocks(data: bytes, at: int, sections: Sections) -> list[Block]:
             name = about.get(f"Gr{g}-Ch{c}")
             if name is None:
                 continue
-            block = _block(data, at, about[f"Gr{g}-Name"], sections[name])
-            at += block.values.size * (int(block.about["SaveBits"]) // 8)
-            blocks.append(block)
-    if at != len(data):
+            block, at = _block(data, at, about[f"Gr{g}-Name"], sections[name], there)
+            blocks += [block] if block else []
+    if at < len(data):
         raise ReadError(f"{len(data) - at} bytes follow the last channel; the header is damaged")
-    if not blocks:
+    if not there.parts:
         raise ReadError("no group holds a channel")
     return blocks
 
@@ -130,16 +136,22 @@ def _few(said: str, what: str) -> int:
     return number
 
 
-def _block(data: bytes, at: int, group: str, about: Section) -> Block:
+def _block(data: bytes, at: int, group: str, about: Section, there: There) -> tuple[Block | None, int]:
+    """(One channel, None where the file was cut off before it; where the next one begins)."""
     kind, bits, sign, order = (about[f"Save{what}"] for what in ("Mode", "Bits", "Sign", "Order"))
     if kind != "Binary" or bits not in ("8", "16", "32") or sign not in ("Signed", "Unsigned"):
         raise ReadError(f"{group!r} is saved as {kind} with {bits} bits, {sign}; binary integers are known")
     shape = count(about["Lines"], "Lines"), count(about["Points"], "Points")
     dtype = {"Intel": "<", "Motorola": ">"}[order] + ("i" if sign == "Signed" else "u") + str(int(bits) // 8)
-    steps = take(data, at, shape, dtype, f"{group!r}")
+    what, unit = f"{group}: {about.get('Dim2Name') or group}", "lines" if _is_image(about) else "curves"
+    steps = there.take(data, at, shape, dtype, what, unit)
+    at += math.prod(shape) * np.dtype(dtype).itemsize
+    if steps is None:
+        return None, at
     full = 2.0 ** int(bits)
     place = (steps + (full / 2 if sign == "Signed" else 0.0)) / full
-    return Block(group, about, place * finite(about["Dim2Range"], "Dim2Range") + finite(about["Dim2Min"], "Dim2Min"))
+    values = place * finite(about["Dim2Range"], "Dim2Range") + finite(about["Dim2Min"], "Dim2Min")
+    return Block(group, about, values), at
 
 
 def _si(unit: str | None) -> str:
@@ -149,8 +161,8 @@ def _si(unit: str | None) -> str:
         return ""
 
 
-def _is_image(block: Block) -> bool:
-    return _si(block.about.get("Dim0Unit")) == "m" == _si(block.about.get("Dim1Unit"))
+def _is_image(about: Section) -> bool:
+    return _si(about.get("Dim0Unit")) == "m" == _si(about.get("Dim1Unit"))
 
 
 def _sweep(block: Block) -> str | None:

@@ -5,6 +5,9 @@ size); one of them is the index of the pages, and every page lists its own: a he
 the tip was. A page is one channel of one direction. Its numbers are integers (floats for computed lines), value =
 scale · number + offset, and position = scale · place + offset: where the scale along x is negative a line is stored
 from its right end, and where that along y is positive the lowest line comes first.
+
+Of a file that was cut off behind the list of its pages, the pages before its end are read, and the whole lines of the
+one in which it ends.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import numpy as np
 from ..core.errors import ReadError, UnitError
 from ..core.grid import Axis, Channel, Grid, unique
 from ..core.units import to_si
+from .cut_off import There
 from .layout import count, finite, image_axes, join_directions, positive, take
 
 NAME = "rhk"
@@ -86,20 +90,26 @@ def read(path: Path) -> list[Grid]:
     index_at = _place(objects, _PAGE_INDEX, "an index of pages")
     index = _record(data, index_at, _INDEX, "the index of pages")
     at = _place(_objects(data, index_at + _INDEX.itemsize, index["objects"]), _PAGE_ARRAY, "a list of pages")
-    pages, left_out = [], []
+    pages, left_out, there = list[Page](), list[str](), There(len(data))
     for i in range(_few(index["pages"], "pages")):
         entry = _record(data, at, _ENTRY, f"page {i}")
         found = _objects(data, at + _ENTRY.itemsize, entry["objects"])
         at += _ENTRY.itemsize + entry["objects"] * _OBJECT.itemsize
-        page = _page(data, entry, found) if entry["data"] in (_IMAGE, _LINE) else None
+        page = None
+        if entry["data"] in (_IMAGE, _LINE):
+            page = _page(data, entry, found, f"page {i}", there)
+            if page is None:  # it was cut off
+                continue
         if page is None or not _usable(page):
             left_out.append(f"page {i} ({page.about['label'] if page else 'of data type ' + str(entry['data'])})")
         else:
             pages.append(page)
+    settings = _parameters(data, objects, there)
+    cut = there.attrs()
     if not pages:
         raise ReadError(f"no page of it is an image or a spectrum; there are {', '.join(left_out) or 'none'}")
-    header = {"parameters": _parameters(data, objects), "pages": [page.about for page in pages]}
-    said = {"reader_untested": UNTESTED} | ({"left_out": ", ".join(left_out)} if left_out else {})
+    header = {"parameters": settings, "pages": [page.about for page in pages]}
+    said = {"reader_untested": UNTESTED, **({"left_out": ", ".join(left_out)} if left_out else {}), **cut}
     return [*_images(path.stem, pages, header, said), *_spectra(path.stem, pages, header, said)]
 
 
@@ -125,8 +135,12 @@ def _place(objects: Objects, kind: int, what: str) -> int:
     return objects[kind][0]
 
 
-def _page(data: bytes, entry: dict[str, Any], found: Objects) -> Page:
+def _page(data: bytes, entry: dict[str, Any], found: Objects, name: str, there: There) -> Page | None:
+    """A page; None where the file was cut off before its first line is whole."""
     at = _place(found, _PAGE_HEADER, "a page header")
+    if at + _PAGE.itemsize > there.size:
+        there.count(name, at, 1, _PAGE.itemsize, "headers")
+        return None
     about = _record(data, at, _PAGE, "a page header")
     own = _objects(data, at + _PAGE.itemsize, about["objects"])
     about |= _texts(data, _place(own, _STRINGS, "the names of a page"), about["strings"])
@@ -138,9 +152,12 @@ def _page(data: bytes, entry: dict[str, Any], found: Objects) -> Page:
     discrete = discrete and about["data_size"] == 4 * math.prod(with_positions)
     stored = with_positions if discrete else shape
     kind = "<f4" if entry["data"] == _LINE and about["line_type"] in _FLOAT_LINES else "<i4"
-    numbers = take(data, _place(found, _PAGE_DATA, "the numbers of a page"), stored, kind, repr(about["label"]))
-    if about["data_size"] != numbers.nbytes:
-        raise ReadError(f"{about['label']!r} has {about['data_size']} bytes, not the {numbers.nbytes} that it needs")
+    size = math.prod(stored) * np.dtype(kind).itemsize
+    if about["data_size"] != size:
+        raise ReadError(f"{about['label']!r} has {about['data_size']} bytes, not the {size} that it needs")
+    numbers = there.take(data, _place(found, _PAGE_DATA, "the numbers of a page"), stored, kind, name)
+    if numbers is None or (discrete and np.isnan(numbers[-1]).any()):  # of these a line is a sample of all curves
+        return None
     sweep = about["x_scale"] * np.arange(shape[1]) + about["x_offset"]
     if discrete:
         sweep, numbers = numbers[:, 0].astype(float), numbers[:, 1:].T
@@ -161,10 +178,14 @@ def _texts(data: bytes, at: int, number: int) -> dict[str, str]:
     return said
 
 
-def _parameters(data: bytes, objects: Objects) -> str:
-    """The text of all settings that XPMPro writes, packed by zlib or not."""
+def _parameters(data: bytes, objects: Objects, there: There) -> str:
+    """The text of all settings that XPMPro writes, packed by zlib or not; '' where the file was cut off before it."""
     if not {_PRM, _PRM_HEADER} <= set(objects):
         return ""
+    for kind in (_PRM_HEADER, _PRM):
+        at, length = objects[kind]
+        if at + length > len(data) and not there.count("the text of all settings", at, 1, max(length, 1), "texts"):
+            return ""
     packed, size, packed_size = (int(n) for n in take(data, objects[_PRM_HEADER][0], (3,), "<u4", "the settings"))
     length = packed_size if packed else size
     raw = take(data, objects[_PRM][0], (length,), "u1", "the settings").tobytes()

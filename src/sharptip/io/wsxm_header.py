@@ -9,6 +9,7 @@ import numpy as np
 from ..core.errors import ReadError
 from ..core.grid import Axis
 from ..core.units import to_si
+from .cut_off import There
 from .layout import count, finite, image_axes, take
 
 END = re.compile(rb"\[Header end\]\r?\n")
@@ -40,8 +41,11 @@ def shape_of(facts: Facts) -> tuple[int, int]:
     return ny, nx
 
 
-def numbers(data: bytes, start: int, images: int, facts: Facts) -> np.ndarray:
-    """(image, y, x) as the file has them, which they must fill from `start` on: a view, nothing is copied."""
+def numbers(data: bytes, start: int, images: int, facts: Facts, there: There) -> np.ndarray:
+    """(image, y, x) as the file has them, which they must fill from `start` on: a view, nothing is copied.
+
+    Of a file that was cut off, the whole images; of a single one, its whole rows.
+    """
     shape = (images, *shape_of(facts))
     said = facts.get((GENERAL, "Image Data Type"), "short")  # old files hold shorts and do not say so
     dtype = _TYPES.get(re.sub("[^a-z]", "", said.lower()))
@@ -49,8 +53,14 @@ def numbers(data: bytes, start: int, images: int, facts: Facts) -> np.ndarray:
         raise ReadError(f"numbers of type {said!r} are not known; images are {', '.join(_TYPES)}")
     if said.lower() == "integer" and len(data) - start == 4 * int(np.prod(shape, dtype=object)):
         dtype = "<i4"
+    row = shape[2] * np.dtype(dtype).itemsize
+    if images == 1:
+        shape = (1, there.count("the image", start, shape[1], row, "rows"), shape[2])
+    else:
+        shape = (there.count("the file", start, images, shape[1] * row, "images"), *shape[1:])
+    cut = there.attrs()
     stored = take(data, start, shape, dtype, "the image" if images == 1 else f"{images} images")
-    if start + stored.nbytes != len(data):
+    if not cut and start + stored.nbytes != len(data):
         raise ReadError(f"{len(data) - start - stored.nbytes} bytes follow the image; the header is damaged")
     return stored
 
@@ -77,13 +87,22 @@ def _extent(facts: Facts, axis: str) -> float:
     return abs(value) * factor
 
 
-def worth(facts: Facts, key: str, stored: np.ndarray) -> tuple[float, str]:
-    """(What one stored number is worth, its unit). Whole numbers together span an amplitude; others are in its unit."""
+def worth(facts: Facts, key: str, stored: np.ndarray, cut: bool = False) -> tuple[float, str]:
+    """(What one stored number is worth, its unit). Whole numbers together span an amplitude; others are in its unit.
+
+    cut: some are missing, so that nobody knows what they span unless the header says it.
+    """
     said = facts.get((GENERAL, key))
     amplitude, unit = quantity(said, key) if said else (0.0, "arb")
     if stored.dtype.kind not in "iu":
         return 1.0, unit
     span = int(stored.max()) - int(stored.min())
+    if cut:  # of all counts the header may say the greatest and the least
+        ends = [facts.get(("Miscellaneous", k)) for k in ("Maximum", "Minimum")]
+        most, least = (finite(end, "Maximum or Minimum") if end else np.nan for end in ends)
+        if not most >= stored.max() >= stored.min() >= least:
+            return 1.0, "arb"
+        span = int(most - least)
     if not span:
         return 1.0, "arb"  # what a count is worth cannot be told where all are the same
     return (amplitude / span, unit) if said else (1.0, unit)

@@ -19,6 +19,7 @@ from ..core.errors import ReadError
 from ..core.grid import Axis, Channel, unique
 from ..core.lazy import Lazy
 from ..core.units import to_si
+from .cut_off import There
 from .layout import count, native
 from .wsxm_header import GENERAL, Facts, axes_of, numbers, quantity, shape_of, worth
 
@@ -32,15 +33,17 @@ _AMPLITUDES = ("Spectroscopy Amplitude", "Current Amplitude")
 
 
 def spectroscopy(
-    path: Path, data: bytes, start: int, facts: Facts
+    path: Path, data: bytes, start: int, facts: Facts, there: There
 ) -> tuple[np.ndarray, list[Channel], dict[str, Axis], dict[str, object]]:
     """(The stored topography, the signal (y, x, what was ramped), axes, attributes)."""
     n = count(facts[GENERAL, "Number of points per ramp"], "Number of points per ramp")
-    stored = numbers(data, start, n + 1, facts)
+    stored = numbers(data, start, n + 1, facts, there)
+    if len(stored) == 1:  # it was cut off behind the topography
+        return stored[0], [], axes_of(facts), {"reader_untested": UNTESTED}
     along, axis = _ramp(facts, n)
-    factor, offset, unit = _signal(facts, stored[1:])
+    factor, offset, unit = _signal(facts, stored[1:], len(stored) <= n)
     ny, nx = shape_of(facts)
-    load = partial(_lines, str(path), start, stored.shape, stored.dtype.str, factor, offset)
+    load = partial(_lines, str(path), start, stored.shape, stored.dtype.str, factor, offset, n)
     name = facts.get((GENERAL, "Acquisition channel")) or ("Current" if unit.endswith("A") else "Signal")
     made = Channel.from_vendor(name, Lazy((ny, nx, n), np.dtype(float), load), unit, ("y", "x", along))
     if made.name == "height":  # the channel's name may be that of the topography beside it
@@ -65,12 +68,12 @@ def _ramp(facts: Facts, n: int) -> tuple[str, Axis]:
     return "sample", Axis(np.arange(n), "1")
 
 
-def _signal(facts: Facts, stored: np.ndarray) -> tuple[float, float, str]:
-    """(factor, offset, unit) of the numbers of the signal."""
+def _signal(facts: Facts, stored: np.ndarray, cut: bool) -> tuple[float, float, str]:
+    """(factor, offset, unit) of the numbers of the signal; cut: some are missing."""
     converter = facts.get((GENERAL, "ADC to V conversion factor"))
     if stored.dtype.kind not in "iu" or not converter:
         key = next((k for k in _AMPLITUDES if (GENERAL, k) in facts), _AMPLITUDES[0])
-        factor, unit = worth(facts, key, stored)
+        factor, unit = worth(facts, key, stored, cut)
         return factor, 0.0, unit
     factor, unit, offset = quantity(converter, "ADC to V conversion factor")[0], "V", 0.0
     said = facts.get((GENERAL, "Conversion factor 0 for input channel"))
@@ -84,22 +87,29 @@ def _signal(facts: Facts, stored: np.ndarray) -> tuple[float, float, str]:
 
 
 def _lines(
-    path: str, start: int, shape: tuple[int, ...], dtype: str, factor: float, offset: float, which: np.ndarray
+    path: str, start: int, shape: tuple[int, ...], dtype: str, factor: float, offset: float, n: int, which: np.ndarray
 ) -> np.ndarray:
-    """(line, x, step of the ramp): the lines asked for, row 0 on top."""
+    """(line, x, step of the ramp): the lines asked for, row 0 on top; NaN for steps that were cut off."""
     stored = np.memmap(path, dtype, "r", start, shape)[1:, ::-1, ::-1]
-    return np.stack([native(stored[:, y].T) * factor + offset for y in which])
+    out = np.full((len(which), shape[2], n), np.nan)
+    for line, y in zip(out, which, strict=True):
+        line[:, : len(stored)] = native(stored[:, y].T) * factor + offset
+    return out
 
 
-def movie(path: Path, data: bytes, start: int, facts: Facts) -> tuple[list[Channel], dict[str, Axis]]:
-    """A film (time, y, x), each frame read when it is asked for; counted frames where no times are said."""
+def movie(path: Path, data: bytes, start: int, facts: Facts, there: There) -> tuple[list[Channel], dict[str, Axis]]:
+    """A film (time, y, x), each frame read when it is asked for; counted frames where no times are said.
+
+    Of a film that was cut off, its whole frames.
+    """
     n = count(facts[GENERAL, "Number of Frames"], "Number of Frames")
-    stored = numbers(data, start, n, facts)
-    factor, unit = worth(facts, "Z Amplitude", stored)
+    stored = numbers(data, start, n, facts, there)
+    factor, unit = worth(facts, "Z Amplitude", stored, len(stored) < n)
     load = partial(_frames, str(path), start, stored.shape, stored.dtype.str, factor)
     name = facts.get((GENERAL, "Acquisition channel")) or "Topography"
     times = _times(facts, n)
-    along, axis = ("sample", Axis(np.arange(n), "1")) if times is None else ("time", Axis(times, "s"))
+    n = len(stored)
+    along, axis = ("sample", Axis(np.arange(n), "1")) if times is None else ("time", Axis(times[:n], "s"))
     made = Channel.from_vendor(name, Lazy(stored.shape, np.dtype(float), load), unit, (along, "y", "x"))
     made = replace(made, attrs={**made.attrs, "reader_untested": UNTESTED})
     return list(unique([made])), {along: axis, **axes_of(facts)}

@@ -4,10 +4,15 @@ Layout: PKWARE's APPNOTE.TXT. The central directory at the end lists every membe
 once and kept as it is, with 16 bytes more for each member, since a table of Python objects would take a gigabyte for a
 large map. A member is believed when its own header repeats its name and its bytes have the size and the checksum that
 the directory says.
+
+An archive that was cut off has no directory. Its members still stand one behind the other, each with a header of its
+own, and those that are whole make a directory like the one that was lost. Where a header leaves the sizes to the record
+behind the member, as JPK's do, unpacking it finds its end.
 """
 
 from __future__ import annotations
 
+import mmap
 import struct
 import zlib
 from array import array
@@ -24,10 +29,13 @@ from ..core.errors import ReadError
 from .layout import text
 
 _LOCAL, _CENTRAL, _END, _END64, _LOCATOR64 = b"PK\3\4", b"PK\1\2", b"PK\5\6", b"PK\6\6", b"PK\6\7"
+_DESCRIPTOR = b"PK\7\x08"
 _LONGEST_END = 22 + 65535  # bytes of the end record and its comment
 _STORED, _DEFLATED = 0, 8
-_ENCRYPTED = 1  # flag
+_ENCRYPTED, _SIZES_BEHIND = 1, 8  # flags
+_PIECE = 2**16  # bytes that are unpacked at a time to find the end of a member
 _FIELDS = 20  # bytes that a local header's extra fields may be longer than those of the directory; read in one go
+DIRECTORY = "the directory"  # what is lost of an archive of which every member is there
 MOST = 2**30  # bytes of one member; no curve or picture comes near
 RATIO = 1032  # deflate packs no stretch of bytes tighter than this
 
@@ -37,6 +45,7 @@ class Archive:
     """The members of a ZIP file, which end at byte `end`.
 
     keys: (member,) hashes of their names, ascending; places: where the entry of each is in the directory.
+    lost: of a file that was cut off, what is missing of it, '' for a whole one; begun: the member in which it ends.
     """
 
     path: Path
@@ -44,6 +53,8 @@ class Archive:
     directory: bytes
     keys: array[int]
     places: array[int]
+    lost: str = ""
+    begun: str = ""
 
     def __contains__(self, name: str) -> bool:
         return self._place(name) is not None
@@ -118,15 +129,20 @@ class Archive:
 
 
 def archive(path: Path) -> Archive:
-    """The archive in a file. Raises ReadError where it is no whole ZIP file."""
+    """The archive in a file, as far as it goes where its end is missing. Raises ReadError where it is none."""
+    lost = begun = ""
     with path.open("rb") as file:
         file.seek(0, 2)
         size = file.tell()
         file.seek(max(0, size - _LONGEST_END))
         tail = file.read()
-        count, length, start = _end(file, tail, size)
-        file.seek(start)
-        directory = file.read(length)
+        if _has_end(tail):
+            count, length, start = _end(file, tail, size)
+            file.seek(start)
+            directory = file.read(length)
+        else:
+            directory, count, lost, begun = _found_again(file)
+            start = size
     keys, places = array("q"), array("q")
     for at, name in _entries(directory, count):
         keys.append(hash(text(name)))
@@ -135,7 +151,8 @@ def archive(path: Path) -> Archive:
     known = np.array(keys)[order]
     if (known[1:] == known[:-1]).any():
         raise ReadError("the directory of the archive is damaged: it has a name twice")
-    return Archive(path, start, directory, array("q", known.tobytes()), array("q", np.array(places)[order].tobytes()))
+    sorted_places = array("q", np.array(places)[order].tobytes())
+    return Archive(path, start, directory, array("q", known.tobytes()), sorted_places, lost, begun)
 
 
 def _entries(directory: bytes, count: int) -> Iterator[tuple[int, bytes]]:
@@ -162,11 +179,74 @@ def _kept(path: Path, size: int, changed: int) -> Archive:
     return archive(path)
 
 
+def _has_end(tail: bytes) -> bool:
+    """Whether the record that ends an archive is there, sound or not."""
+    at = tail.rfind(_END)
+    return 0 <= at <= len(tail) - 22
+
+
+def _found_again(file: BinaryIO) -> tuple[bytes, int, str, str]:
+    """Of an archive without its end: a directory of the whole members, their number, what was lost, and the member in
+    which it ends."""
+    directory, count, at = bytearray(), 0, 0
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        while (entry := _member(data, at)) is not None:
+            member, at = entry
+            directory += member
+            count += 1
+        behind = data[at : at + 4]
+        length = struct.unpack_from("<H", data, at + 26)[0] if behind == _LOCAL and at + 28 <= len(data) else 0
+        begun = text(data[at + 30 : at + 30 + length])
+    if not count:
+        raise ReadError("the archive has no end, and no member of it is whole; the file is truncated")
+    lost = DIRECTORY if behind == _CENTRAL else f"what was behind byte {at}"
+    return bytes(directory), count, lost, begun
+
+
+def _member(data: mmap.mmap, at: int) -> tuple[bytes, int] | None:
+    """(An entry for the directory, where the next member begins) of the member at a place; None if it is not whole."""
+    if data[at : at + 4] != _LOCAL or at + 30 > len(data):
+        return None
+    flags, method, moment, crc, packed, size, names, extra = struct.unpack_from("<HHIIIIHH", data, at + 6)
+    start = at + 30 + names + extra
+    stop = start + packed
+    if flags & _SIZES_BEHIND and not packed:
+        described = _described(data, start) if method == _DEFLATED and not flags & _ENCRYPTED else None
+        if described is None:
+            return None
+        crc, packed, size, stop = described
+    if stop > len(data) or 0xFFFFFFFF in (packed, size):
+        return None
+    wide = struct.pack("<HHQ", 1, 8, at) if at >= 0xFFFFFFFF else b""
+    numbers = (flags, method, moment, crc, packed, size, names, len(wide), min(at, 0xFFFFFFFF))
+    return struct.pack("<4s4xHHIIIIHH10xI", _CENTRAL, *numbers) + data[at + 30 : at + 30 + names] + wide, stop
+
+
+def _described(data: mmap.mmap, start: int) -> tuple[int, int, int, int] | None:
+    """(checksum, packed size, size, end) of packed bytes whose sizes stand behind them; None if they do not end."""
+    unpack, at, size = zlib.decompressobj(-15), start, 0
+    try:
+        while not unpack.eof:
+            piece = unpack.unconsumed_tail or data[at : at + _PIECE]
+            if not piece:
+                return None
+            at += 0 if unpack.unconsumed_tail else len(piece)
+            size += len(unpack.decompress(piece, _PIECE))
+    except zlib.error:
+        return None
+    at -= len(unpack.unused_data)
+    behind = at + 4 * (data[at : at + 4] == _DESCRIPTOR)
+    if behind + 12 > len(data):
+        return None
+    crc, packed, said = struct.unpack_from("<III", data, behind)
+    return (crc, packed, size, behind + 12) if (packed, said) == (at - start, size) else None
+
+
 def _end(file: BinaryIO, tail: bytes, size: int) -> tuple[int, int, int]:
     """(number of members, bytes of the directory, its place) from the record at the end of the file."""
     at = tail.rfind(_END)
-    if at < 0 or at + 22 > len(tail) or at + 22 + struct.unpack_from("<H", tail, at + 20)[0] != len(tail):
-        raise ReadError("the archive has no end; the file is truncated or bytes follow it")
+    if at + 22 + struct.unpack_from("<H", tail, at + 20)[0] != len(tail):
+        raise ReadError("bytes follow the end of the archive; the file is damaged")
     count, length, start = struct.unpack_from("<HII", tail, at + 10)
     stop = size - len(tail) + at
     if count == 0xFFFF or 0xFFFFFFFF in (length, start):

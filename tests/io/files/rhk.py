@@ -79,10 +79,16 @@ def entry(data: int, *listed: tuple[int, tuple[int, int]]) -> bytes:
     return bytes(range(16)) + struct.pack("<4I", data, 0, len(listed), 6) + objects(*listed)
 
 
-def rhk(path: Path, up: bool = False, mirrored: bool = False, square: bool = False) -> None:
-    """up: lines from the bottom, with a positive scale; mirrored: backward lines as recorded, with a negative scale."""
+LISTS = 58 + 3 * 12  # the byte where the list of pages begins, if it stands first
+
+
+def rhk(path: Path, up: bool = False, mirrored: bool = False, square: bool = False, listed_first: bool = False) -> None:
+    """up: lines from the bottom, with a positive scale; mirrored: backward lines as recorded, with a negative scale.
+
+    listed_first: the list of pages stands before them.
+    """
     file = File()
-    file.add(b"\0" * (58 + 3 * 12))  # the file header and its objects, written last
+    file.add(b"\0" * (LISTS + 1000 * listed_first))  # the file header and its objects, written last
     layers = images(NX if square else NY)
     flip = -1 if up else 1
     dy = PIXEL if up else -PIXEL
@@ -102,8 +108,14 @@ def rhk(path: Path, up: bool = False, mirrored: bool = False, square: bool = Fal
     prm_header = file.add(struct.pack("<3I", 1, len(SETTINGS), len(packed)))
     prm = file.add(packed)
     bare = 32  # bytes of an entry without its objects, which a list of pages gives as its size
-    index = file.add(struct.pack("<4I", len(entries), 1, 0, 0) + objects((2, (len(file.out) + 28, bare))))
-    file.add(b"".join(entries))
+    at = LISTS if listed_first else len(file.out)
+    listed = struct.pack("<4I", len(entries), 1, 0, 0) + objects((2, (at + 28, bare)))
+    index = (at, len(listed))
+    if listed_first:
+        lists = listed + b"".join(entries)
+        file.out[at : at + len(lists)] = lists
+    else:
+        file.add(listed + b"".join(entries))
     magic = "STiMage 005.006 1".encode("utf-16-le").ljust(36, b"\0")
     head = struct.pack("<H", 56) + magic + struct.pack("<5I", len(entries), 3, 12, 0, 0)
     head += objects((1, index), (13, prm), (15, prm_header))
