@@ -159,11 +159,34 @@ def test_curves_as_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     np.testing.assert_array_equal(found["force (N)"], [*(np.arange(4) / 3e9), 0, 1e-9])
     assert list(found["segment"]) == ["0 approach"] * 2 + ["1 retract"] * 2 + ["0 approach", "1 retract"]
     assert list(found["row"]) == [0] * 4 + [1] * 2
+    assert found["row"].dtype == found["length"].dtype == int  # 3 and not 3.0
     monkeypatch.setattr(sharptip.io.csv, "_ROWS", 1)  # curve by curve
     sharptip.write(force_map(), tmp_path / "b.csv")
     assert (tmp_path / "b.csv").read_text() == (tmp_path / "a.csv").read_text()
     sharptip.write(force_map(), tmp_path / "c.csv", channel="force")
     assert list(pd.read_csv(tmp_path / "c.csv")) == ["curve", "sample", "force (N)", "length", "segment", "row"]
+
+
+def test_counts_in_a_table_are_whole_numbers_beside_missing_ones_too(tmp_path: Path) -> None:
+    lost = force_map()
+    lost["row"][0] = np.nan
+    sharptip.write(lost, tmp_path / "a.csv")
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    assert [line.split(",")[-2:] for line in (lines[1], lines[5])] == [["4", ""], ["2", "1"]]
+
+
+def test_a_large_table_is_told_before_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sharptip.io.csv
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        sharptip.write(film(), tmp_path / "a.csv")
+        monkeypatch.setattr(sharptip.io.csv, "_LARGE", 10_000)
+        monkeypatch.setattr(sharptip.io.csv, "_fill", lambda file, *_: (file.write("x"), file.write(str(len(said)))))
+        sharptip.write(film(), tmp_path / "b.csv")
+    large = [str(w.message) for w in said if "rows" in str(w.message)]
+    assert large == [f"{tmp_path / 'b.csv'}: a table of 1440 rows, about 0 MB; one frame, or .zarr, takes less room"]
+    assert (tmp_path / "b.csv").read_text() == "x2"  # after the loss of the first, and this
 
 
 def test_pixels_as_a_table(both: xr.Dataset, tmp_path: Path) -> None:
