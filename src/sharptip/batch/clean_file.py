@@ -181,7 +181,7 @@ def clean_file(order: Order, job: Job) -> Record:
 
 
 def _unlikely(row: Record) -> str:
-    """What to say of numbers that no instrument gives, and of those that cleaning made worse by all appearance."""
+    """What to say of numbers that no instrument gives, and of a spread that grew."""
     spread, unit = row.get("before_rms"), row["unit"]
     low, high = SPREADS["m" if unit == "m" else ""]
     if spread is None:
@@ -193,7 +193,8 @@ def _unlikely(row: Record) -> str:
     after = row.get("after_rms") or 0.0
     if after > RISEN * spread:
         grown = f"from {say(spread, unit)} to {say(after, unit)}"
-        return f"{row['channel']} spreads more after cleaning than before, {grown} (rms); look at it"
+        why = "a tilt hid it, or cleaning bent it"
+        return f"{row['channel']} spreads more after cleaning than before, {grown} (rms): {why}"
     return ""
 
 
