@@ -139,7 +139,7 @@ def test_files_without_curves_say_what_they_hold(tmp_path: Path) -> None:
         ScanError, match=r"holds images \(height\), not curves; `sharptip clean` and `sharptip measure`"
     ):
         fit_file(tmp_path / "flat.gwy", tmp_path / "out")
-    with pytest.raises(ReadError, match="a folder that is no zarr store"):
+    with pytest.raises(ReadError, match="is a folder that no reader knows as one scan"):
         fit_file(tmp_path, tmp_path / "out")
     (tmp_path / "a.txt").write_text("nothing")
     with pytest.raises(ReadError, match="no reader knows this content"):
