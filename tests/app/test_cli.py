@@ -17,8 +17,8 @@ SHARPTIP = Path(sys.executable).parent / "sharptip"
 
 
 def sharptip(*words, code=0, cwd=None):
-    env = dict(os.environ)  # as Python knows it: readline, which pytest imports, may set COLUMNS behind its back
-    done = subprocess.run([SHARPTIP, *map(str, words)], capture_output=True, text=True, cwd=cwd, timeout=300, env=env)
+    about = dict(os.environ)  # without the COLUMNS that readline has set behind Python's back
+    done = subprocess.run([SHARPTIP, *map(str, words)], capture_output=True, text=True, cwd=cwd, env=about, timeout=300)
     assert done.returncode == code, done.stdout + done.stderr
     return done
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +21,7 @@ import xarray as xr
 from .. import io
 from ..clean import fitting, left_out, name_of, named, step_of
 from ..core.errors import ChannelError, ScaleError, ScanError, SharptipError, WriteError
+from ..core.files import draft_beside, is_there, make_folder, putting
 from ..core.history import steps as history
 from ..core.marks import marks, told
 from ..core.names import UNITS
@@ -103,10 +103,10 @@ def clean_one(file: Path, out: Path, order: Order, overwrite: bool = False) -> l
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what the reader has to say is said when the file is cleaned
             _check_asked(read(file, order), order, out)
-        if out.exists() and not overwrite:
+        if is_there(out) and not overwrite:
             raise WriteError(f"{out}: is there already; --overwrite replaces it")
-        with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
-            cleaned, told_later = cleaned_scans(file, order, Path(folder), out)
+        with draft_beside(out) as folder:
+            cleaned, told_later = cleaned_scans(file, order, folder, out)
             _write(cleaned, out, order)
             rows = [row() for row in told_later]
     except (ChannelError, ScanError, WriteError) as error:
@@ -292,13 +292,14 @@ def _write(scans: list[xr.Dataset], path: Path, order: Order) -> None:
 
 def _put(scans: list[xr.Dataset], job: Job, order: Order) -> None:
     """Written in the draft folder first, then moved to its place in one step."""
-    job.draft.mkdir(parents=True, exist_ok=True)
+    make_folder(job.draft)
     written = job.draft / job.target.name
     _write(scans, written, order)
-    job.target.parent.mkdir(parents=True, exist_ok=True)
-    if job.target.is_dir() and not job.target.is_symlink():
-        os.replace(job.target, job.draft / "before")
-    os.replace(written, job.target)
+    make_folder(job.target.parent)
+    with putting(job.target):
+        if job.target.is_dir() and not job.target.is_symlink():
+            os.replace(job.target, job.draft / "before")
+        os.replace(written, job.target)
 
 
 def _told(error: Exception, job: Job) -> Record:

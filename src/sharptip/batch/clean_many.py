@@ -6,6 +6,7 @@ counts where it is whole, its source unchanged and the options the same. Nothing
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections import Counter
@@ -100,11 +101,13 @@ class _Batch:
         others = [target for target, file in journal.ours.items() if file not in here]
         places = src.targets(found, out, suffix, kept, [NAME, TABLE, PAGE, DRAFTS, *others])
         self.records: dict[str, Record] = {str(path): _left_out(path, why) for path, why in found.closed}
+        for record in self.records.values():
+            self._complain(record)
         self.to_do: dict[Path, Path] = {}
         for file, target in places.items():
             if self._is_done(file, target):
                 self.records[str(file)] = journal.records[str(file)]
-            elif target.exists() and not overwrite and self._place(target) not in journal.ours:
+            elif os.path.exists(target) and not overwrite and self._place(target) not in journal.ours:
                 why = f"{target} was not written by this command; --overwrite replaces it"
                 self.records[str(file)] = _left_out(file, why) | {"status": "already there"}
                 self._complain(self.records[str(file)])

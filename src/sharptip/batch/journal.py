@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import WriteError
+from ..core.files import make_folder, putting
 
 NAME = "journal.jsonl"
 
@@ -34,8 +35,8 @@ class Journal:
         self.options: Record | None = None  # of the last run
         self.made: dict[str, Record] = {}  # place below the folder → the options that its result was made with
         self._runs: dict[str, Record] = {}
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
+        with putting(self.path):
             self._file = open(self.path, "a+b", buffering=0)  # noqa: SIM115 (closed with the run)
             _lock(self._file.fileno(), folder)
             self._file.seek(0)
@@ -43,8 +44,6 @@ class Journal:
                 self._take(line)
             if self._file.tell() and not self._ends_whole():
                 self._write(b"\n")
-        except OSError as error:
-            raise WriteError(f"{folder}: cannot write there ({error.strerror}); choose another --out") from error
 
     def _ends_whole(self) -> bool:
         self._file.seek(-1, os.SEEK_END)

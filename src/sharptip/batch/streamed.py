@@ -19,7 +19,7 @@ import xarray as xr
 
 from .. import io
 from ..clean import STEPS, name_of, step_of
-from ..clean.channel import Frames
+from ..clean.channel import Frames, NothingThere
 from ..clean.drift import drift_lazily
 from ..clean.flatten import NoSubstrate
 from ..core.history import steps as history
@@ -81,7 +81,8 @@ def _changed(scan: xr.Dataset, channel: str, names: Sequence[str], tally: _Tally
     data = scan[channel]
     first = scan[[channel]].isel(time=slice(0, 1), y=slice(0, 16), x=slice(0, 16))  # what kind of numbers they will be
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NoSubstrate)  # a corner of a frame says nothing of the film
+        for about in (NoSubstrate, NothingThere):
+            warnings.simplefilter("ignore", about)  # a corner of a frame says nothing of the film
         for name in names:
             first = step_of(name)(first, channel=channel)
     first[channel].attrs.pop("levelled", None)
@@ -104,9 +105,11 @@ def _through(scan: xr.Dataset, channel: str, names: Sequence[str], tally: _Tally
     raw = block = scan.isel(time=places).load()
     if names:
         tally.take("before", places, raw, channel)
-    for name in names:
-        before, block = block, step_of(name)(block, channel=channel)
-        tally.changed(name_of(name), places, before, block, channel)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NothingThere)  # a few lost frames are not the film
+        for name in names:
+            before, block = block, step_of(name)(block, channel=channel)
+            tally.changed(name_of(name), places, before, block, channel)
     tally.take("after", places, block, channel)
     return block[channel].transpose(*scan[channel].dims).values
 
