@@ -5,6 +5,7 @@ import pytest
 
 from sharptip.clean import find_scars, mend, scars, without_scars
 from sharptip.clean.scars import _scarred
+from sharptip.clean.streaks import DOWN, UP
 from sharptip.core.scan import scan_of
 from sharptip.simulate.surface import self_affine
 
@@ -91,8 +92,8 @@ def test_scan_with_scars_is_mended(surface):
 
 def plainly(z, low, high, max_width=4, min_length=16):
     """Scars by their definition, pixel by pixel: the least of the lines of one over the greater of those beside it."""
-    found = np.zeros(z.shape, bool)
-    for up in (z, -z):
+    found = np.zeros(z.shape, np.uint8)
+    for bit, up in ((UP, z), (DOWN, -z)):
         for width in range(1, max_width + 1):
             for line in range(1, len(z) - width):
                 excess = up[line : line + width].min(axis=0) - np.maximum(up[line - 1], up[line + width])
@@ -103,7 +104,7 @@ def plainly(z, low, high, max_width=4, min_length=16):
                         start = x
                     elif not weak and start is not None:
                         if x - start >= min_length and excess[start:x].max() > high:
-                            found[line : line + width, start:x] = True
+                            found[line : line + width, start:x] |= bit
                         start = None
     return found
 
@@ -121,6 +122,23 @@ def test_scars_are_what_their_definition_says(shape):
     assert expected.any()
     found = _scarred(np.pad(z, ((0, 0), (0, 1)), constant_values=np.nan), 1.5, 4.0, 4, 16)
     np.testing.assert_array_equal(found[:, :-1], expected)
+
+
+@pytest.mark.parametrize("length", [1, 7, 15, 31])
+def test_scars_of_any_least_length_are_what_their_definition_says(length):
+    rng = np.random.default_rng(length)
+    z = rng.standard_normal((40, 90)).astype(np.float32)
+    for line in range(2, 38, 3):
+        start = rng.integers(60)
+        z[line, start : start + rng.integers(2, 50)] += 8
+    seen = np.pad(z, ((0, 0), (0, 1)), constant_values=np.nan)
+    found = _scarred(seen, 1.5, 4.0, 4, length)
+    expected = plainly(z, 1.5, 4.0, min_length=length)
+    assert expected.any()
+    np.testing.assert_array_equal(found[:, :-1], expected)
+    stopped = _scarred(seen, 1.5, 4.0, 4, length, most=20)
+    assert stopped.sum() > 20, "enough to be too many"
+    assert not (stopped & ~found).any()
 
 
 @pytest.mark.parametrize("unit", [1e-30, 1e-12, 1e25])

@@ -13,7 +13,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -60,12 +60,18 @@ GroupsOption = Annotated[
 
 def main() -> None:
     """Run the command line; our own errors are one line on stderr and exit code 1."""
-    warnings.showwarning = lambda message, *_, **__: typer.echo(f"sharptip: {message}", err=True)
+    warnings.showwarning = lambda message, *_, **__: _once(f"sharptip: {message}")
     try:
         app()
     except SharptipError as error:
         _complain(error)
         sys.exit(1)
+
+
+@cache
+def _once(said: str) -> None:
+    """A warning on stderr; that of a file that is read twice is said once."""
+    typer.echo(said, err=True)
 
 
 def _complain(error: SharptipError) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -96,6 +97,7 @@ class _Batch:
         self._compare(options)
         here = {str(file) for file in found.files}
         kept = {file: target for target, file in journal.ours.items() if file in here and target.endswith(suffix)}
+        self._tell_older(here, suffix, options)
         others = [target for target, file in journal.ours.items() if file not in here]
         places = src.targets(found, out, suffix, kept, [NAME, TABLE, PAGE, DRAFTS, *others])
         self.records: dict[str, Record] = {str(path): _left_out(path, why) for path, why in found.closed}
@@ -127,9 +129,19 @@ class _Batch:
         options = self.journal.options or options
         if last is None or digest(last) == self.key:
             return
-        other = [k for k in {**last, **options} if _plain(last.get(k)) != _plain(options.get(k))]
-        told = "; ".join(f"{k} was {_plain(last.get(k))}, is {_plain(options.get(k))}" for k in other)
+        told = _differences(last, options)
         self.say(f"the options are others than in the last run, so every scan is cleaned anew: {told}")
+
+    def _tell_older(self, here: set[str], suffix: str, options: Record) -> None:
+        """Tell of results of these scans in another format, which stay beside the new ones, and how they differ."""
+        older: Counter[tuple[str, str]] = Counter()
+        for target, file in self.journal.ours.items():
+            if file in here and not target.endswith(suffix) and os.path.exists(self.out / target):
+                differ = _differences(self.journal.made.get(target, options), options, "suffix", "version")
+                older[Path(target).suffix, differ] += 1
+        for (ending, differ), n in older.items():
+            how = f", made with other options: {differ}" if differ else ""
+            self.say(f"{n} {ending} of an earlier run stay{'s' * (n == 1)} beside the new {suffix}{how}")
 
     def _place(self, target: Path) -> str:
         return str(target.relative_to(self.out))
@@ -223,7 +235,8 @@ class _Batch:
         """What is known by now: of the files of this run, and of those of earlier ones whose result is still there."""
         earlier = {
             file: {**record, "earlier": True} for file, record in self.journal.records.items()
-            if file not in self.records and record["status"] == "cleaned" and (self.out / record["target"]).exists()
+            if file not in self.records and record["status"] == "cleaned"
+            and os.path.exists(self.out / record["target"])
         }  # fmt: skip
         records = [{**r, "name": self.found.name(file)} for file, r in (earlier | self.records).items()]
         seconds = time.perf_counter() - self.begun
@@ -244,6 +257,12 @@ def _left_out(file: Path, why: str) -> Record:
 def _listed(found: tuple[int, int] | None) -> list[int] | None:
     """As JSON gives it back."""
     return None if found is None else list(found)
+
+
+def _differences(before: Record, now: Record, *but: str) -> str:
+    """What of the options is another, `but` for some of them; nothing where all is the same."""
+    other = [k for k in {**before, **now} if k not in but and _plain(before.get(k)) != _plain(now.get(k))]
+    return "; ".join(f"{k} was {_plain(before.get(k))}, is {_plain(now.get(k))}" for k in other)
 
 
 def _plain(value: Any) -> str:

@@ -7,18 +7,24 @@ rms difference of neighbouring lines.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from math import frexp
+
 import numpy as np
 import xarray as xr
 
 from ..core.history import step
-from .channel import each_image, on_images
+from .channel import image_channel, on_images
 from .neighbours import only
+from .streaks import DOWN, UP, likely_scars
 
 LOW, HIGH = 0.25, 0.666  # rms differences of neighbouring lines
 MAX_WIDTH = 4  # lines
 MIN_LENGTH = 16  # pixels
 MOST = 0.05  # of the pixels on scars: where more look like it, they are the image's own texture
 STRICTER = 6  # times that the thresholds are raised by half before it is believed that there is none
+AGAIN = ("direction", "time")  # axes along which the next image shows the same place
+EIGHT = np.ones(8, bool).view(np.uint64)[0]  # pixels that are True
 ROUNDS = 2  # mending a scar bares what was hidden beside it
 
 
@@ -29,22 +35,25 @@ def find_scars(
     high: float = HIGH,
     max_width: int = MAX_WIDTH,
     min_length: int = MIN_LENGTH,
+    before: np.ndarray | None = None,
+    again: Sequence[np.ndarray] = (),
 ) -> np.ndarray:
     """Mask (y, x), True on a scar, of one image z (y, x). Pixels that are NaN, or beside NaN, are on none.
 
     Scars are rare. Where the thresholds find them on more than MOST of the image, as they do in an image of noise or of
-    atoms, they are raised.
+    atoms, they are raised. Of what is found, `likely_scars` leaves out what is on the sample: `before` and `again` as
+    there.
     """
     single = np.full((len(z), z.shape[1] + 1), np.nan, np.float32)  # to compare needs no more, and is twice as fast
     middle, size = _about(z)
     np.multiply(z - middle, 1 / size, out=single[:, :-1], casting="same_kind")  # a lost column parts the lines
-    usual = _usual_step(single)
+    usual, most = _usual_step(single), MOST * z.size
     for _ in range(STRICTER):
         if not usual > 0:
             break
-        found = _scarred(single, low * usual, high * usual, max_width, min_length)[:, :-1]
-        if np.count_nonzero(found) <= MOST * z.size:
-            return found
+        found = _scarred(single, low * usual, high * usual, max_width, min_length, most)[:, :-1]
+        if np.count_nonzero(found) <= most:
+            return likely_scars(z, found, max_width, before, again) if found.any() else found > 0
         usual *= 1.5
     return np.zeros(z.shape, bool)
 
@@ -56,14 +65,15 @@ def _about(z: np.ndarray) -> tuple[float, float]:
     if not some.size:
         return 0.0, 1.0
     middle = float(np.partition(some, some.size // 2)[some.size // 2])
-    return middle, 2.0 ** np.clip(np.frexp(np.abs(some - middle).max())[1], -1000, 1000)
+    return middle, 2.0 ** min(max(frexp(np.abs(some - middle).max())[1], -1000), 1000)
 
 
 def _usual_step(z: np.ndarray) -> float:
     """Root mean square of the differences of neighbouring lines."""
     power = number = 0.0
     for first in range(0, len(z) - 1, lines := _lines_at_once(z)):
-        apart = np.diff(z[first : first + lines + 1], axis=0)
+        some = z[first : first + lines + 1]
+        apart = some[1:] - some[:-1]
         known = np.isfinite(apart)
         number += np.count_nonzero(known)
         apart = only(apart, known)
@@ -71,12 +81,17 @@ def _usual_step(z: np.ndarray) -> float:
     return (power / number) ** 0.5 if number else 0.0
 
 
-def _scarred(z: np.ndarray, low: float, high: float, max_width: int, min_length: int) -> np.ndarray:
-    """Mask (y, x) of runs, by thresholds in the unit of z, whose last column is NaN."""
-    found = np.zeros(z.shape, bool)
+def _scarred(
+    z: np.ndarray, low: float, high: float, max_width: int, min_length: int, most: float = np.inf
+) -> np.ndarray:
+    """Runs by thresholds in the unit of z (y, x), whose last column is NaN: (y, x) of the bits UP and DOWN, or 0.
+    Not all of them where there are more than `most` pixels."""
+    found = np.zeros(z.shape, np.uint8)
     for first in range(0, len(z), lines := _lines_at_once(z)):
         some = slice(first, first + lines + max_width + 1)
-        _mark(found[some].ravel(), z[some].ravel(), z.shape[1], low, high, max_width, min_length)
+        for _ in _marked(found[some].ravel(), z[some].ravel(), z.shape[1], low, high, max_width, min_length):
+            if np.count_nonzero(found[some]) > most:
+                return found
     return found
 
 
@@ -85,10 +100,11 @@ def _lines_at_once(z: np.ndarray) -> int:
     return max(16, 2**17 // z.shape[1])
 
 
-def _mark(
+def _marked(
     found: np.ndarray, z: np.ndarray, line: int, low: float, high: float, max_width: int, min_length: int
-) -> None:
+) -> Iterator[None]:
     """Set `found`, of pixels in a row like z, where a scar is; `line` pixels make a line and the last one is NaN.
+    Stops at every kind of scar that there is.
 
     A scar stands out from both lines beside it in each of its lines, so all that must be known is where pixels are by
     more than `low` above, or below, those some lines further on.
@@ -108,17 +124,23 @@ def _mark(
             runs = _runs(begins[:-line] & ends[line:], min_length)
             if len(runs[0]):
                 _take(found, z, runs, sign, width, line, high)
+                yield
 
 
 def _runs(weak: np.ndarray, min_length: int) -> tuple[np.ndarray, np.ndarray]:
     """First pixels (n,) and lengths (n,) of what is True for at least `min_length` pixels (pixel,) on end."""
+    none = np.zeros(0, int), np.zeros(0, int)
+    if min_length >= 15:  # a run has eight pixels on end of which the first is one of every eighth
+        eights = weak[: len(weak) // 8 * 8].view(np.uint64)
+        if not (eights == EIGHT).any():
+            return none
     length = 1
     while length < min_length:  # True where the next `length` pixels are
         more = min(length, min_length - length)
         weak = weak[:-more] & weak[more:]
         length += more
     if not weak.any():
-        return np.zeros(0, int), np.zeros(0, int)
+        return none
     edges = np.flatnonzero(weak[1:] != weak[:-1]) + 1  # the last pixel is on none
     starts, ends = (edges if not weak[0] else np.append(0, edges)).reshape(-1, 2).T
     return starts, ends - starts + length - 1
@@ -127,14 +149,14 @@ def _runs(weak: np.ndarray, min_length: int) -> tuple[np.ndarray, np.ndarray]:
 def _take(
     found: np.ndarray, z: np.ndarray, runs: tuple[np.ndarray, np.ndarray], sign: int, width: int, line: int, high: float
 ) -> None:
-    """Set `found` on those runs, told by the pixels before their first line, that stand out by `high` somewhere."""
+    """Set the bit on those runs, told by the pixels before their first line, that stand out by `high` somewhere."""
     starts, lengths = runs
     before = np.cumsum(lengths) - lengths
     pixels = np.repeat(starts - before, lengths) + np.arange(lengths.sum())
     lines = sign * z[pixels + np.arange(width + 2)[:, None] * line]  # the one before, its own, the one behind
     excess = lines[1:-1].min(axis=0) - np.maximum(lines[0], lines[-1])
     tall = np.repeat(np.maximum.reduceat(excess, before) > high, lengths)
-    found[pixels[tall] + np.arange(1, width + 1)[:, None] * line] = True
+    found[pixels[tall] + np.arange(1, width + 1)[:, None] * line] |= UP if sign > 0 else DOWN
 
 
 def mend(z: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -142,23 +164,23 @@ def mend(z: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
     At the top and bottom edge, or beside a lost line, the one good neighbour is taken; without any, the pixel stays.
     """
-    row, column = divmod(np.flatnonzero(mask), mask.shape[1])
-    bad = mask | ~np.isfinite(z)
-    above, below = row - 1, row + 1
-    for _ in range(len(z)):
-        go_up = (above >= 0) & bad[np.maximum(above, 0), column]
-        go_down = (below < len(z)) & bad[np.minimum(below, len(z) - 1), column]
-        if not (go_up.any() or go_down.any()):
-            break
-        above, below = above - go_up, below + go_down
-    has_above, has_below = above >= 0, below < len(z)
-    top = z[np.where(has_above, above, 0), column]
-    bottom = z[np.where(has_below, below, 0), column]
-    share = (row - above) / (below - above)
+    line = mask.shape[1]
+    bad = np.zeros((len(z) + 2, line), bool)  # and beyond the edges none is
+    bad[1:-1] = mask | ~np.isfinite(z)
+    pixel = np.flatnonzero(mask)
+    above, below = pixel.copy(), pixel + 2 * line  # in `bad`, which has a line more before the first
+    for place, on in ((above, -line), (below, line)):
+        while (still := bad.ravel()[place]).any():
+            place += on * still
+    above, below = above - line, below - line
+    has_above, has_below = above >= 0, below < z.size
+    values = z.ravel()
+    top, bottom = values[np.where(has_above, above, 0)], values[np.where(has_below, below, 0)]
+    share = (pixel - above) / (below - above)
     value = np.where(has_above & has_below, (1 - share) * top + share * bottom, np.where(has_above, top, bottom))
     out = z.copy()
     some = has_above | has_below
-    out[row[some], column[some]] = value[some]
+    out.ravel()[pixel[some]] = value[some]
     return out
 
 
@@ -170,18 +192,33 @@ def without_scars(
     max_width: int = MAX_WIDTH,
     min_length: int = MIN_LENGTH,
     rounds: int = ROUNDS,
+    again: Sequence[int] = (),
 ) -> np.ndarray:
-    """Images z (..., y, x) with their scars found and mended, `rounds` times over."""
+    """Images z (..., y, x) with their scars found and mended, `rounds` times over.
 
-    def mended(frame: np.ndarray) -> np.ndarray:
+    again: axes of z along which the next image shows the same place again: directions, frames. What it shows too is no
+    scar.
+    """
+    out = np.empty_like(z)
+    for place in np.ndindex(z.shape[:-2]):
+        others = [z[next_to] for next_to in _next(place, z.shape, again)]
+        frame, before = z[place], None
         for _ in range(rounds):
-            scarred = find_scars(frame, low=low, high=high, max_width=max_width, min_length=min_length)
+            scarred = find_scars(
+                frame, low=low, high=high, max_width=max_width, min_length=min_length, before=before, again=others
+            )
             if not scarred.any():
                 break
             frame = mend(frame, scarred)
-        return frame
+            before = scarred if before is None else before | scarred
+        out[place] = frame
+    return out
 
-    return each_image(z, mended)
+
+def _next(place: tuple[int, ...], shape: tuple[int, ...], axes: Sequence[int]) -> list[tuple[int, ...]]:
+    """Places one before and one behind along each of the axes, where there are any."""
+    beside = [(*place[:a], place[a] + way, *place[a + 1 :]) for a in axes for way in (-1, 1)]
+    return [p for p in beside if all(0 <= k < n for k, n in zip(p, shape, strict=False))]
 
 
 @step
@@ -198,10 +235,15 @@ def scars(
     """Mend the scars of a channel from the lines above and below them.
 
     `low` and `high` are thresholds in rms differences of neighbouring lines, `max_width` is in lines, `min_length` in
-    pixels. Raises ChannelError for a channel that is not there, ScanError for one that is no image.
+    pixels. What the other direction or the next frames show too is left as measured. Raises ChannelError for a channel
+    that is not there, ScanError for one that is no image.
     """
+    axes = [name for name in image_channel(scan, channel).dims if name not in ("y", "x")]
+    again = [axis for axis, name in enumerate(axes) if name in AGAIN]
     return on_images(
         scan,
         channel,
-        lambda z: without_scars(z, low=low, high=high, max_width=max_width, min_length=min_length, rounds=rounds),
+        lambda z: without_scars(
+            z, low=low, high=high, max_width=max_width, min_length=min_length, rounds=rounds, again=again
+        ),
     )

@@ -345,15 +345,17 @@ def write(
     writable(path)
     if _WRITERS[suffix] != "movie" and (speed is not None or fps is not None):
         raise WriteError(f"{path}: speed and fps are for movies, .mp4 and .gif")
-    from .pick import pick_all
+    from .pick import left_behind, pick_all, tell_lost
 
     writer = import_module(f".{_WRITERS[suffix]}", __name__)
-    nodes = pick_all(_nodes(scan), channel, direction, frame, skip_junk)
+    given = _nodes(scan)
+    nodes = pick_all(given, channel, direction, frame, skip_junk)
     with putting(path):
         if _WRITERS[suffix] == "movie":
-            writer.write(nodes, path, speed=speed, fps=fps, tell=tell)
+            lost = writer.write(nodes, path, speed=speed, fps=fps, tell=tell)
         else:
-            writer.write(nodes, path)
+            lost = writer.write(nodes, path) or []
+    tell_lost(path, [*lost, *left_behind(given, nodes, suffix, by_number=frame is not None)])
 
 
 def check_fits(
