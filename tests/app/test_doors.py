@@ -14,7 +14,8 @@ from tests.io.files.asd import asd
 from tests.plain_user import plain_user
 
 from sharptip import io
-from sharptip.app.cli import main
+from sharptip.app.cli import _frames, main
+from sharptip.core import registry
 from sharptip.core.scan import scan_of
 
 
@@ -147,3 +148,19 @@ def test_curves_are_sent_to_fit_and_an_unknown_unit_to_known_ones(tmp_path, shar
     np.save(tmp_path / "a.npy", np.zeros((8, 8)))
     errors = sharptip("measure", tmp_path / "a.npy", "--size", "1e-6", "--unit", "parsec", code=1)[1]
     assert "unit 'parsec' is not understood; nm, " in errors
+
+
+def test_frames_to_learn_from_are_looked_for_as_those_to_clean(scan, tmp_path, locked, capsys, monkeypatch):
+    folder = tmp_path / "films"
+    (folder / "sub").mkdir(parents=True)
+    shutil.copy(scan, folder / "ok.gwy")
+    shutil.copy(scan, folder / ".hidden.gwy")
+    (folder / "README.md").write_text("x")
+    io.write(io.read(scan), folder / "store.zarr")
+    locked(folder / "sub")
+    monkeypatch.setattr("sharptip.fit.unlabelled.frames_of", lambda scans, recipe, options: scans)
+    with plain_user():
+        found = _frames(registry.get("recipes", "denoise_line"), {}, folder, None)
+    assert len(found) == 2
+    said = capsys.readouterr().err
+    assert said == f"sharptip: left out {folder / 'sub'}: the folder cannot be listed (Permission denied)\n"

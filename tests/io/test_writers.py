@@ -112,7 +112,8 @@ def test_a_choice_is_never_made_for_anybody(name: str, both: xr.Dataset, tmp_pat
 
 
 def complex_image() -> xr.Dataset:
-    return scan_of(np.ones((2, 2)) * 1j, 1e-9)
+    scan = scan_of(np.ones((2, 2)), 1e-9)
+    return scan.assign(height=scan["height"] * 1j)
 
 
 def test_what_is_lost_is_said(both: xr.Dataset, tmp_path: Path) -> None:

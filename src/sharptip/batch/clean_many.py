@@ -136,7 +136,7 @@ class _Batch:
         """Tell of results of these scans in another format, which stay beside the new ones, and how they differ."""
         older: Counter[tuple[str, str]] = Counter()
         for target, file in self.journal.ours.items():
-            if file in here and not target.endswith(suffix) and (self.out / target).exists():
+            if file in here and not target.endswith(suffix) and os.path.exists(self.out / target):
                 differ = _differences(self.journal.made.get(target, options), options, "suffix", "version")
                 older[Path(target).suffix, differ] += 1
         for (ending, differ), n in older.items():
@@ -235,7 +235,8 @@ class _Batch:
         """What is known by now: of the files of this run, and of those of earlier ones whose result is still there."""
         earlier = {
             file: {**record, "earlier": True} for file, record in self.journal.records.items()
-            if file not in self.records and record["status"] == "cleaned" and (self.out / record["target"]).exists()
+            if file not in self.records and record["status"] == "cleaned"
+            and os.path.exists(self.out / record["target"])
         }  # fmt: skip
         records = [{**r, "name": self.found.name(file)} for file, r in (earlier | self.records).items()]
         seconds = time.perf_counter() - self.begun

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SMALLEST = 16  # pixels along the shorter side; a spectrum and an ACF need some
 LOST = 0.5  # share of missing pixels beyond which an image is refused
-_OTHERS = "which is no image; curves and spectra are for `sharptip fit`"
+_OTHERS = "it is no image; curves and spectra are for `sharptip fit`"
 ROUNDING = 1e-13  # of the largest number; what levelling leaves of a flat image
 
 
