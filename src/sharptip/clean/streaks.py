@@ -178,6 +178,8 @@ def _repeated(s: Streaks, excess: np.ndarray, again: Sequence[np.ndarray], those
     s, excess = s.only(some), excess[some]
     enough = np.maximum(AGAIN * s.sum(excess**2), 1e-300)
     for image in map(np.ascontiguousarray, again):
+        if np.array_equal(s.excess(image), excess):  # a frame that was recorded twice is no second look
+            continue
         for dy, dx in MOVED:
             out |= s.sum(s.excess(image, dy, dx) * excess) > enough
     return out
