@@ -19,6 +19,7 @@ OUTER = 0.8  # of the inner lines' height: what the outer lines of a scar have, 
 SHIFT = 0.5  # lines by which a scar moves from one end to the other, at most
 AGAIN = 0.5  # of a scar's height: what another look at the same place shows of it, at most
 MOVED = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-6, 0, 6))  # lines and pixels by which that look may be off
+GAP = 3  # pixels along the line between the parts of one streak on neighbouring lines, at most
 UP, DOWN = 1, 2  # bits of a mask: higher, or lower, than the lines above and below
 
 
@@ -47,7 +48,7 @@ class Streaks:
         side = np.where(np.arange(len(pixel)) < len(up), UP, DOWN).astype(found.dtype)
         row = pixel // width
         column = pixel - row * width
-        n, label = connected(row + (side == DOWN) * (lines + 1), column, width)
+        n, label = connected(row + (side == DOWN) * (lines + 1), column, width, GAP)
         above, below = row - 1, row + 1
         while (more := (above >= 0) & (found[above, column] & side > 0)).any():
             above = above - more
@@ -82,19 +83,21 @@ class Streaks:
         return replace(self, **arrays)
 
 
-def connected(row: np.ndarray, column: np.ndarray, width: int) -> tuple[int, np.ndarray]:
+def connected(row: np.ndarray, column: np.ndarray, width: int, gap: int = 0) -> tuple[int, np.ndarray]:
     """Number of regions, and which one each pixel (pixel,) is in; the pixels are in order, in lines of `width`.
 
-    Pixels touch by their corners too. Ten times faster than to label an image that has little in it.
+    Pixels touch by their corners too, and across `gap` pixels between one line and the next. Ten times faster than to
+    label an image that has little in it.
     """
     if not len(row):
         return 0, np.zeros(0, int)
-    place = row * (width + 1) + column  # lines are parted
+    line = width + gap + 1  # lines are parted
+    place = row * line + column
     begins = np.diff(place, prepend=-2) > 1
     start, run = place[begins], np.cumsum(begins) - 1
     stop = place[np.append(begins[1:], True)] + 1
-    first = np.searchsorted(stop, start + width + 1)  # the runs in the next line that this one touches
-    count = np.maximum(np.searchsorted(start, stop + width + 1, side="right") - first, 0)
+    first = np.searchsorted(stop, start + line - gap)  # the runs in the next line that this one touches
+    count = np.maximum(np.searchsorted(start, stop + line + gap, side="right") - first, 0)
     one = np.repeat(np.arange(len(start)), count)
     other = np.arange(len(one)) - np.repeat(np.cumsum(count) - count - first, count)
     number, before = np.arange(len(start)), None
