@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 FLANKS = 0.2  # of a scar's height: what the lines beside it have of it, at most, in the mean of both sides
+FLANK = 0.05  # and on one of them, where the other may be the foot of something
 OUTER = 0.8  # of the inner lines' height: what the outer lines of a scar have, at least
 SHIFT = 0.5  # lines by which a scar moves from one end to the other, at most
 AGAIN = 0.5  # of a scar's height: what another look at the same place shows of it, at most
@@ -149,7 +150,7 @@ def _shaped(s: Streaks, z: np.ndarray, excess: np.ndarray, max_width: int) -> np
     (flank_above, shift_above), (flank_below, shift_below) = (_edge(s, z, way) for way in (-1, 1))
     return (
         (last - first >= max_width)
-        | (flank_above + flank_below > 2 * FLANKS * height)
+        | ((flank_above + flank_below > 2 * FLANKS * height) & (np.minimum(flank_above, flank_below) > FLANK * height))
         | ((low < OUTER * inner * number) & (number < s.size))
         | ((np.minimum(abs(shift_above), abs(shift_below)) > SHIFT) & (shift_above * shift_below > 0))
     )
