@@ -133,7 +133,7 @@ def likely_scars(
     excess = streaks.excess(z)
     scar = ~_shaped(streaks, z, excess, max_width)
     scar &= ~_repeated(streaks, excess, again, scar)
-    chosen = _apart(streaks, found, scar, streaks.sum(excess), max_width, before)[streaks.label]
+    chosen = _apart(streaks, found, scar, streaks.sum(excess) / streaks.size, max_width, before)[streaks.label]
     out = np.zeros(z.shape, bool)
     out[streaks.row[chosen], streaks.column[chosen]] = True
     return out
