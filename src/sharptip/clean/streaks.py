@@ -50,11 +50,7 @@ class Streaks:
         row = pixel // width
         column = pixel - row * width
         n, label = connected(row + (side == DOWN) * (lines + 1), column, width, GAP)
-        above, below = row - 1, row + 1
-        while (more := (above >= 0) & (found[above, column] & side > 0)).any():
-            above = above - more
-        while (more := (below < lines) & (found[np.minimum(below, lines - 1), column] & side > 0)).any():
-            below = below + more
+        above, below = _beyond(found, row, column, side)
         sign, share = np.where(side == UP, 1.0, -1.0), (row - above) / (below - above)
         return cls(n, label, row, column, above, below, sign, share, np.bincount(label))
 
@@ -113,6 +109,18 @@ def connected(row: np.ndarray, column: np.ndarray, width: int, gap: int = 0) -> 
     return len(own), label[run]
 
 
+def _beyond(
+    found: np.ndarray, row: np.ndarray, column: np.ndarray, bits: np.ndarray | int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the nearest pixels above and below each (pixel,) that have none of the bits; may be beyond the edge."""
+    above, below, end = row - 1, row + 1, len(found) - 1
+    while (more := (above >= 0) & (found[above, column] & bits > 0)).any():
+        above = above - more
+    while (more := (below <= end) & (found[np.minimum(below, end), column] & bits > 0)).any():
+        below = below + more
+    return above, below
+
+
 def _ends(n: int, label: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Least and greatest row of each of n labels."""
     first, last = np.full(n, np.iinfo(row.dtype).max), np.zeros(n, row.dtype)
@@ -133,7 +141,7 @@ def likely_scars(
     excess = streaks.excess(z)
     scar = ~_shaped(streaks, z, excess, max_width)
     scar &= ~_repeated(streaks, excess, again, scar)
-    chosen = _apart(streaks, found, scar, streaks.sum(excess) / streaks.size, max_width, before)[streaks.label]
+    chosen = _apart(streaks, found, scar, _outstanding(streaks, z, found), max_width, before)[streaks.label]
     out = np.zeros(z.shape, bool)
     out[streaks.row[chosen], streaks.column[chosen]] = True
     return out
@@ -189,14 +197,24 @@ def _repeated(s: Streaks, excess: np.ndarray, again: Sequence[np.ndarray], those
     return out
 
 
+def _outstanding(s: Streaks, z: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """By how much (n,) a streak stands out of what is above and below it and all others that touch it, on average.
+
+    What is left of the surface between two scars does not.
+    """
+    above, below = _beyond(found, s.row, s.column, UP | DOWN)
+    share = (s.row - above) / (below - above)
+    return s.sum(replace(s, above=above, below=below, share=share).excess(z)) / s.size
+
+
 def _apart(
     s: Streaks, found: np.ndarray, scar: np.ndarray, size: np.ndarray, max_width: int, before: np.ndarray | None
 ) -> np.ndarray:
-    """Streaks (n,) that are scars even with what touches them, to whichever side that stands out.
+    """Streaks (n,) that are scars even with what touches them, to whichever side that stands out; size: how far (n,).
 
     Beside a scar, and beside a fibre, what is left of the surface looks like a streak to the other side. So where
-    several together are thicker than a scar, none but the greatest is one; and none at all beside a greater one that
-    is no scar.
+    several together are thicker than a scar, none is one but the greatest and those to its side; and none at all
+    beside a greater one that is no scar.
     """
     if before is None:
         pixels = np.flatnonzero(found != 0)
@@ -218,4 +236,6 @@ def _apart(
     of_sample = np.zeros(n, bool)
     of_sample[at[strongest & ~scar]] = True
     thick = (last - first >= max_width)[at]
-    return scar & ~of_sample[at] & (~thick | (strongest & ~mended[at]))
+    side = np.zeros(n)
+    side[at[strongest]] = s.sign[one[strongest]]
+    return scar & ~of_sample[at] & (~thick | ((s.sign[one] == side[at]) & ~mended[at]))
