@@ -19,7 +19,9 @@ FLANK = 0.05  # and on one of them, where the other may be the foot of something
 OUTER = 0.8  # of the inner lines' height: what the outer lines of a scar have, at least
 SHIFT = 0.5  # lines by which a scar moves from one end to the other, at most
 AGAIN = 0.5  # of a scar's height: what another look at the same place shows of it, at most
-MOVED = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-6, 0, 6))  # lines and pixels by which that look may be off
+MOVED = tuple(
+    (dy, dx) for dy in (-1, 0, 1) for dx in (-6, 0, 6) if dy or dx
+)  # lines and pixels by which that look may be off
 GAP = 3  # pixels along the line between the parts of one streak on neighbouring lines, at most
 UP, DOWN = 1, 2  # bits of a mask: higher, or lower, than the lines above and below
 
@@ -184,16 +186,18 @@ def _edge(s: Streaks, z: np.ndarray, way: int) -> tuple[np.ndarray, np.ndarray]:
 def _repeated(s: Streaks, excess: np.ndarray, again: Sequence[np.ndarray], those: np.ndarray) -> np.ndarray:
     """Streaks (n,) that stand out as much in another image of the same place; only `those` are looked at."""
     out = np.zeros(s.n, bool)
-    some = those[s.label]
-    if not len(again) or not some.any():
-        return out
-    s, excess = s.only(some), excess[some]
-    enough = np.maximum(AGAIN * s.sum(excess**2), 1e-300)
     for image in map(np.ascontiguousarray, again):
-        if np.array_equal(s.excess(image), excess):  # a frame that was recorded twice is no second look
+        some = (those & ~out)[s.label]
+        left, own = s.only(some), excess[some]
+        shown = left.excess(image)
+        if not len(own) or np.array_equal(shown, own):  # a frame that was recorded twice is no second look
             continue
-        for dy, dx in MOVED:
-            out |= s.sum(s.excess(image, dy, dx) * excess) > enough
+        enough = np.maximum(AGAIN * s.sum(excess**2), 1e-300)
+        out |= left.sum(shown * own) > enough
+        some = ~out[left.label]
+        left, own = left.only(some), own[some]
+        for dy, dx in MOVED if len(own) else ():
+            out |= left.sum(left.excess(image, dy, dx) * own) > enough
     return out
 
 
