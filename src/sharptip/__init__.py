@@ -5,8 +5,7 @@ files → scan → clean → model → scan → report, in SI units, with the ev
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from importlib import import_module as _import_module
 
 __version__ = "0.1.0"
 
@@ -28,7 +27,12 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in _LAZY:
-        return getattr(import_module(_LAZY[name]), name)
+        return getattr(_import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'sharptip' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """What a person may type here, also where it is not imported yet; and the rooms that are."""
+    return sorted({*(name for name in globals() if name not in ("annotations", "_LAZY", "_import_module")), *__all__})

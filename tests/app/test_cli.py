@@ -17,7 +17,8 @@ SHARPTIP = Path(sys.executable).parent / "sharptip"
 
 
 def sharptip(*words, code=0, cwd=None):
-    done = subprocess.run([SHARPTIP, *map(str, words)], capture_output=True, text=True, cwd=cwd, timeout=300)
+    about = dict(os.environ)  # without the COLUMNS that readline has set behind Python's back
+    done = subprocess.run([SHARPTIP, *map(str, words)], capture_output=True, text=True, cwd=cwd, env=about, timeout=300)
     assert done.returncode == code, done.stdout + done.stderr
     return done
 
@@ -259,6 +260,7 @@ def test_convert_chooses_and_takes_many(tmp_path):
 
 
 def test_info_names_marked_frames_and_what_was_cut_off(tmp_path):
+    from tests.io import make_files as made
     from tests.io.files.asd import asd
     from tests.io.test_marks import marked
 
@@ -271,6 +273,12 @@ def test_info_names_marked_frames_and_what_was_cut_off(tmp_path):
     assert "! the file was cut off: 2 of 3 frames of TP" in said
     assert "% missing" in said
     assert "was cut off" in sharptip("convert", tmp_path / "a.asd", tmp_path / "b.nc").stderr
+    made.sxm(tmp_path / "a.sxm")
+    (tmp_path / "a.sxm").write_bytes((tmp_path / "a.sxm").read_bytes()[:-200])
+    assert "! the file was cut off: " in sharptip("info", tmp_path / "a.sxm").stdout
+    told = sharptip("clean", tmp_path / "a.sxm", "--out", tmp_path / "c.zarr", "--steps", "plane").stderr
+    assert told.count("Z forward is whole") == 1, "of a file that is read twice it is said once"
+    assert "the file was cut off" in io.read(tmp_path / "c.zarr").attrs["incomplete"]
 
 
 def test_info_of_a_folder_names_the_broken(tmp_path, gwy, monkeypatch):

@@ -69,7 +69,7 @@ def test_messages_name_the_thing_the_value_and_the_next_move(
     words = said(capsys, file, *out, "--half-angle", "0.6", code=1)
     assert "a tip was told and no law; give --law, one of paraboloid" in words
     words = said(capsys, tmp_path, *out, code=1)
-    assert "a folder that is no zarr store" in words
+    assert "is a folder that no reader knows as one scan" in words
 
 
 def test_curves_in_volts_and_curves_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from benchmarks.clean_many import counted, curves, killed_on_its_way, population, sharptip_clean
+from tests.io.files.asd import asd_film
 from tests.pages import opened
 from tests.real import real
 
@@ -158,6 +160,23 @@ def test_other_options_are_told_and_all_is_done_anew(scans, tmp_path):
     ]
     assert all(when != before[p] for p, when in stamps(out).items())
     assert len(stamps(out)) == len(before)
+
+
+def test_results_in_another_format_that_stay_are_told_with_how_they_were_made(scans, tmp_path):
+    out = tmp_path / "out"
+    said = [[], [], [], []]
+    cleaned(scans, out, said[0], order=Order("plane"))
+    cleaned(scans, out, said[1], suffix=".gwy")
+    shutil.rmtree(out / "a.zarr")
+    cleaned(scans, out, said[2], suffix=".gwy")
+    cleaned(scans, out, said[3])
+    assert said[0] == []
+    assert said[1][-1] == (
+        "3 .zarr of an earlier run stay beside the new .gwy, made with other options: steps was plane, is "
+        "plane,rows,scars"
+    )
+    assert "2 .zarr of an earlier run stay beside" in said[2][0]
+    assert said[3][-1] == "3 .gwy of an earlier run stay beside the new .zarr"
 
 
 def test_what_this_did_not_write_is_not_overwritten(scans, tmp_path):
@@ -379,6 +398,18 @@ def test_formats_of_one_image_hold_the_channel_that_was_cleaned(tmp_path):
     assert list(io.read(tmp_path / "out" / "a.gsf").data_vars) == ["height"]
     cleaned(tmp_path / "in", tmp_path / "named", order=Order(STEPS, "height_sensor,phase,height"), suffix=".gsf")
     assert list(io.read(tmp_path / "named" / "a.gsf").data_vars) == ["phase"]  # the first of them that is there
+    assert row["notes"].endswith(".gsf does not keep the channel phase. .zarr and .nc do")
+
+
+def test_an_image_beside_curves_of_the_same_name_goes_into_formats_of_one_image(tmp_path):
+    (tmp_path / "in").mkdir()
+    heights = curves(np.random.default_rng(0))
+    io.write([heights, scan_of(tilted(), 1e-9, name="image")], tmp_path / "in" / "a.zarr")
+    cleaned(tmp_path / "in", tmp_path / "out", suffix=".gsf")
+    (row,) = table(tmp_path / "out")
+    assert (row["status"], row["scan"]) == ("cleaned", "image"), row["reason"]
+    assert "the other scan: curves (3 curve × 50 sample)" in row["notes"]
+    assert io.read(tmp_path / "out" / "a.gsf")["height"].shape == tilted().shape
 
 
 def test_names_that_are_no_unicode(scans, tmp_path):
@@ -588,8 +619,6 @@ def test_a_line_is_no_image(tmp_path):
 
 
 def test_a_film_shows_a_frame_without_a_mark_and_its_marks_are_in_the_table(tmp_path):
-    from tests.io.files.asd import asd_film
-
     (tmp_path / "in").mkdir()
     asd_film(tmp_path / "in" / "a.asd", 9, 32)
     data = bytearray((tmp_path / "in" / "a.asd").read_bytes())
@@ -708,6 +737,44 @@ def test_a_constant_channel_is_said_to_be_so(tmp_path, rounding):
     assert (row["steps"], row["before_rms"], row["after_rms"]) == ("", "0", "0")
     assert one.clean_one(tmp_path / "in" / "a.zarr", tmp_path / "b.zarr", Order("plane")) == [said]
     assert one.clean_one(tmp_path / "in" / "a.zarr", tmp_path / "c.zarr", Order("plane", channel="phase")) == []
+
+
+def test_what_cleaning_made_worse_by_all_appearance_is_noted(tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    z = np.random.default_rng(0).normal(0, 1e-9, (20, 30))
+    io.write(scan_of(z, 1e-9).assign(height_sensor=(("y", "x"), z * 1.02, {"units": "m"})), tmp_path / "in" / "a.zarr")
+    order = Order("plane", "height,height_sensor")
+    assert cleaned(tmp_path / "in", tmp_path / "well", order=order).records[0]["notes"] == []
+
+    def bends(scan, *, channel):
+        bent = np.add.outer(np.linspace(0, 3e-9, 20), np.zeros(30))
+        return scan.assign({channel: scan[channel] + bent}) if channel == "height_sensor" else scan
+
+    monkeypatch.setattr(one, "step_of", lambda _: bends)
+    notes = cleaned(tmp_path / "in", tmp_path / "badly", order=order).records[0]["notes"]
+    assert [n.partition(":")[0].partition(",")[0] for n in notes] == [
+        "height and height_sensor were levelled in different ways",
+        "height_sensor spreads more after cleaning than before",
+    ]
+    assert "(rms) after cleaning, 19" in notes[0]  # 0.02 of 1 nm before
+    assert "pm before; look at both" in notes[0]
+
+
+@pytest.mark.parametrize(("unit", "notes"), [(None, 1), ("nm", 0)])
+def test_heights_without_a_unit_are_noted(tmp_path, unit, notes):
+    np.save(tmp_path / "z.npy", tilted() * 1e9)
+    with warnings.catch_warnings(record=True) as said:
+        one.clean_one(tmp_path / "z.npy", tmp_path / "z.zarr", Order("plane", size=1e-6, unit=unit))
+    assert ["since nobody said its unit" in str(w.message) for w in said] == [True] * notes
+
+
+def test_what_a_reader_has_to_say_of_one_file_is_said_once(tmp_path):
+    asd_film(tmp_path / "whole.asd", frames=3, side=64)
+    (tmp_path / "a.asd").write_bytes((tmp_path / "whole.asd").read_bytes()[:-1000])
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        one.clean_one(tmp_path / "a.asd", tmp_path / "a.zarr", Order("plane"))
+    assert sum("was cut off" in str(w.message) for w in said) == 1
 
 
 def test_where_the_tip_was_stays_as_measured_on_a_real_grid(tmp_path):

@@ -13,6 +13,7 @@ from tests.real import real
 import sharptip
 from sharptip.clean import drift, junk, junk_frames, run, shift_between
 from sharptip.clean.drift import moved
+from sharptip.clean.junk import _Ground
 from sharptip.core.errors import ScanError
 from sharptip.core.history import steps
 from sharptip.core.scan import check, scan_of
@@ -152,6 +153,13 @@ def test_a_frame_of_something_else_is_doubtful_in_a_film_that_is_looked_at_coars
     assert 3 in np.flatnonzero(found.doubtful)
     assert "unlike its neighbours" in found.reasons[3]
     assert not {0, 1, 5} & set(np.flatnonzero(found.doubtful)), "each is like one of its neighbours"
+
+
+def test_a_frame_of_whole_numbers_is_looked_at_like_the_same_frame_of_heights() -> None:
+    counts = np.random.default_rng(0).integers(-4, 5, (40, 50)).astype(np.int16)
+    one, other = (_Ground.of(frame).off(frame) for frame in (counts, counts.astype(float)))
+    np.testing.assert_array_equal(one, other)
+    assert (np.abs(2 * one) % 2 == 1).any(), "lines whose median lies between two numbers"
 
 
 def test_an_empty_first_frame_holds_no_later_one_back() -> None:

@@ -124,6 +124,23 @@ def test_scars_are_what_their_definition_says(shape):
     np.testing.assert_array_equal(found[:, :-1], expected)
 
 
+@pytest.mark.parametrize("length", [1, 7, 15, 31])
+def test_scars_of_any_least_length_are_what_their_definition_says(length):
+    rng = np.random.default_rng(length)
+    z = rng.standard_normal((40, 90)).astype(np.float32)
+    for line in range(2, 38, 3):
+        start = rng.integers(60)
+        z[line, start : start + rng.integers(2, 50)] += 8
+    seen = np.pad(z, ((0, 0), (0, 1)), constant_values=np.nan)
+    found = _scarred(seen, 1.5, 4.0, 4, length)
+    expected = plainly(z, 1.5, 4.0, min_length=length)
+    assert expected.any()
+    np.testing.assert_array_equal(found[:, :-1], expected)
+    stopped = _scarred(seen, 1.5, 4.0, 4, length, most=20)
+    assert stopped.sum() > 20, "enough to be too many"
+    assert not (stopped & ~found).any()
+
+
 @pytest.mark.parametrize("unit", [1e-30, 1e-12, 1e25])
 def test_scars_do_not_depend_on_the_unit(surface, unit):
     z, mask = plant(surface)

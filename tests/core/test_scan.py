@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from sharptip.core import ChannelError, ScanError, UnitError
 from sharptip.core.history import remember, step, steps
@@ -111,3 +112,37 @@ def test_steps_refuse_to_align_what_does_not_fit(scan):
 
 def test_history_is_text(scan):
     assert json.loads(remember(scan, scan, "look", {}).attrs["history"])[-1]["step"] == "look"
+
+
+@pytest.mark.parametrize(
+    ("array", "says"),
+    [
+        (np.zeros((3, 4), complex), "complex numbers; take its magnitude"),
+        (np.full((3, 4), "a"), "values of type <U1; an image is made of plain numbers"),
+        (np.full((3, 4), None), "values of type object"),
+    ],
+)
+def test_an_array_of_no_real_numbers_is_refused_by_name(array, says):
+    with pytest.raises(ScanError, match=f"this array holds {says}"):
+        scan_of(array, 1e-9)
+
+
+def test_an_array_of_whole_numbers_or_a_mask_is_a_scan():
+    for kind in (bool, np.uint8, np.int32, np.float32):
+        assert scan_of(np.ones((3, 4), kind), 1e-9)["height"].dtype == kind
+
+
+def test_what_is_no_scan_is_named_with_what_to_do(scan):
+    with pytest.raises(ScanError, match="this is a ndarray; make one of an array with scan_of"):
+        check(np.zeros((3, 4)))
+    with pytest.raises(ScanError, match="this is a DataTree; take one of its nodes"):
+        check(xr.DataTree.from_dict({"/": scan}))
+
+
+def test_the_door_lists_what_it_offers_and_nothing_else():
+    import sharptip
+
+    listed = set(dir(sharptip))
+    assert {"read", "write", "scan_of", "open_many", "Model", "check_recipe", "__version__"} <= listed
+    assert not {"Any", "annotations", "import_module", "_import_module", "_LAZY"} & listed
+    assert all(getattr(sharptip, name) is not None for name in sharptip.__all__)

@@ -15,7 +15,7 @@ from sharptip import io
 from sharptip.core.errors import ModelError, ReadError, ScanError, SharptipError, UnitError, WriteError
 from sharptip.core.scan import scan_of
 from sharptip.curves.fit_file import fit_file
-from sharptip.curves.fitted import Settings
+from sharptip.curves.fitted import Fitted, Settings
 
 
 def table(out: Path) -> list[dict[str, str]]:
@@ -139,7 +139,7 @@ def test_files_without_curves_say_what_they_hold(tmp_path: Path) -> None:
         ScanError, match=r"holds images \(height\), not curves; `sharptip clean` and `sharptip measure`"
     ):
         fit_file(tmp_path / "flat.gwy", tmp_path / "out")
-    with pytest.raises(ReadError, match="a folder that is no zarr store"):
+    with pytest.raises(ReadError, match="is a folder that no reader knows as one scan"):
         fit_file(tmp_path, tmp_path / "out")
     (tmp_path / "a.txt").write_text("nothing")
     with pytest.raises(ReadError, match="no reader knows this content"):
@@ -236,3 +236,25 @@ def test_an_interval_without_an_end_is_no_blank(tmp_path: Path) -> None:
     assert "has no end" in page
     sure = fit_file(written(parabola(3.0), tmp_path, "sure.nc"), tmp_path / "sure").values()["scans"][0]["rows"][0]
     assert 0.1 < sure["potential_low_V"] < 0.2 < sure["potential_high_V"] < 0.3
+
+
+def test_a_file_without_a_good_curve_has_no_empty_table_and_says_so(tmp_path: Path) -> None:
+    scan = curves(4)
+    rng = np.random.default_rng(1)
+    scan["deflection"].values[:] = rng.normal(0, 1e-9, scan["deflection"].shape)
+    done = fit_file(written(scan, tmp_path), tmp_path / "out")
+    assert done.fitted[0].count("good") == 0
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "None of the 4 curves is good, so no number is told of them together." in page
+    assert "All 4 curves; none of them is good." in page
+    assert "the 0 good ones" not in page
+
+
+def test_reasons_that_differ_in_their_numbers_are_one_reason_and_the_first_is_told() -> None:
+    reasons = np.array(["noise of 3 nm", "", "noise of 4 nm", "no contact", "noise of 3 nm"], object)
+    verdicts = np.array(["bad", "good", "bad", "bad", "bad"], object)
+    found = Fitted("curves", curves(5), ("curve",), (), verdicts, reasons, draw=lambda i: None)  # type: ignore[arg-type]
+    assert found.reasons_counted() == [
+        ("bad", "noise of 3 nm (the first of them; the numbers differ)", 3),
+        ("bad", "no contact", 1),
+    ]

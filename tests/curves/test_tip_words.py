@@ -29,3 +29,8 @@ def test_a_model_of_real_labels_may_call_a_curve_bad(rated):
     assert words[BAD][2] == "people would keep it with a probability of 10%"
     assert [bool(w) for w in words[BAD]] == [False, True, True, False, False]
     assert [bool(w) for w in words[DOUBTFUL]] == [False, False, False, True, False]
+
+
+def test_a_chance_that_would_round_to_nothing_is_not_said_to_be_none(rated):
+    rated["accept"][1] = 0.0004
+    assert _words(rated, real=False)[DOUBTFUL][1].endswith("would keep it with a probability below 1%")

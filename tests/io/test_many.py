@@ -179,3 +179,11 @@ def test_directions_and_a_changed_file(tmp_path: Path) -> None:
         scans["height"].compute()
     with pytest.raises(ReadError, match="named 2 times"):
         open_many([path, path], channel="height")
+
+
+def test_one_path_in_place_of_a_list_is_told_and_not_taken_letter_by_letter(tmp_path: Path) -> None:
+    for one in (str(tmp_path / "a.sxm"), tmp_path / "a.sxm"):
+        with pytest.raises(ReadError, match=r"a\.sxm: is one path; give a list, such as sorted"):
+            open_many(one, channel="height")  # type: ignore[arg-type]
+        with pytest.raises(ReadError, match="is one path"):
+            list(each(mean, one))  # type: ignore[arg-type]

@@ -39,7 +39,7 @@ def test_an_image_that_counts_pixels_needs_a_size(tmp_path: Path) -> None:
     assert sharptip.read(tmp_path / "a.mdt", size=(4e-8, 5e-8))["x"].values[1] == pytest.approx(1e-8)
     assert sharptip.read(tmp_path / "a.mdt", size="unknown").attrs["size"] == "unknown"
     made.images(tmp_path / "b.mdt")
-    with pytest.raises(ScaleError, match="its own size"):
+    with pytest.raises(ReadError, match="its own size"):
         sharptip.io.scans(tmp_path / "b.mdt", size=(4e-8, 5e-8))
 
 

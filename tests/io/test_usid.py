@@ -68,7 +68,7 @@ def test_an_image_without_a_unit_needs_a_size(tmp_path: Path) -> None:
         sharptip.read(tmp_path / "a.h5")
     assert sharptip.read(tmp_path / "a.h5", size=1.6e-8)["x"].values[1] == pytest.approx(1e-9)
     made.usid(tmp_path / "b.h5")
-    with pytest.raises(ScaleError, match="its own size"):
+    with pytest.raises(ReadError, match="its own size"):
         sharptip.io.scans(tmp_path / "b.h5", size=1e-6)
 
 

@@ -309,3 +309,11 @@ def test_a_folder_that_is_no_store_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(WriteError, match="not overwritten"):
         sharptip.write(scan_of(made.surface(), 1e-9), tmp_path / "a.zarr")
     assert (tmp_path / "a.zarr" / "thesis.txt").read_text() == "dear"
+
+
+def test_what_is_no_scan_is_not_written_and_named(tmp_path: Path) -> None:
+    scan = scan_of(np.zeros((4, 5)), 1e-9)
+    for thing, kind in ((np.zeros((4, 5)), "ndarray"), (scan["height"], "DataArray"), (3, "int"), ([scan, 3], "int")):
+        with pytest.raises(ScanError, match=f"this is a {kind}; make one of an array with scan_of"):
+            sharptip.write(thing, tmp_path / "a.zarr")
+    assert list(tmp_path.iterdir()) == []

@@ -64,6 +64,32 @@ def test_one_image_comes_back_with_its_size_name_and_history(name: str, both: xr
     assert '"pick"' in back.attrs["history"]
 
 
+@pytest.mark.parametrize("name", ["a.gsf", "a.tif", "a.csv"])
+def test_the_image_is_found_among_other_scans_and_those_are_told(name: str, both: xr.Dataset, tmp_path: Path) -> None:
+    curves = force_map().rename(force="height").assign(height=lambda s: s["height"].assign_attrs(units="m"))
+    scans = {"/map": curves, "/image": both, "/spectra": force_map()}  # the curves called height come first
+    asked = {"channel": "height_error"} if name == "a.csv" else {"channel": "height", "direction": "backward"}
+    told = r"the other scans: map \(2 curve × 4 sample\), spectra \(2 curve × 4 sample\)\."
+    with pytest.warns(UserWarning, match=told):
+        sharptip.write(xr.DataTree.from_dict(scans), tmp_path / name, **asked)
+    if name != "a.csv":
+        back = sharptip.read(tmp_path / name)["height"]
+        np.testing.assert_array_equal(back, both["height"].sel(direction="backward").astype("f4"))
+    with warnings.catch_warnings(record=True) as said:
+        sharptip.write(both, tmp_path / name, **asked)
+    assert not any("other scan" in str(w.message) for w in said)
+
+
+def test_an_image_of_one_way_has_the_name_of_that_way(both: xr.Dataset, tmp_path: Path) -> None:
+    both["height"].attrs["vendor_name_backward"] = "Z back"
+    for way, called in (("forward", both["height"].attrs["vendor_name"]), ("backward", "Z back")):
+        sharptip.write(both, tmp_path / f"{way}.zarr", channel="height", direction=way)
+        about = sharptip.read(tmp_path / f"{way}.zarr")["height"].attrs
+        assert about["vendor_name"] == called
+        assert "vendor_name_backward" not in about
+    assert both["height"].attrs["vendor_name_backward"] == "Z back"  # what was handed in stays
+
+
 @pytest.mark.parametrize("name", ["a.gsf", "a.tif"])
 def test_a_choice_is_never_made_for_anybody(name: str, both: xr.Dataset, tmp_path: Path) -> None:
     def refused(said: str, kind: type[Exception] = WriteError, scan: object = both, **options: object) -> None:
@@ -133,11 +159,34 @@ def test_curves_as_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     np.testing.assert_array_equal(found["force (N)"], [*(np.arange(4) / 3e9), 0, 1e-9])
     assert list(found["segment"]) == ["0 approach"] * 2 + ["1 retract"] * 2 + ["0 approach", "1 retract"]
     assert list(found["row"]) == [0] * 4 + [1] * 2
+    assert found["row"].dtype == found["length"].dtype == int  # 3 and not 3.0
     monkeypatch.setattr(sharptip.io.csv, "_ROWS", 1)  # curve by curve
     sharptip.write(force_map(), tmp_path / "b.csv")
     assert (tmp_path / "b.csv").read_text() == (tmp_path / "a.csv").read_text()
     sharptip.write(force_map(), tmp_path / "c.csv", channel="force")
     assert list(pd.read_csv(tmp_path / "c.csv")) == ["curve", "sample", "force (N)", "length", "segment", "row"]
+
+
+def test_counts_in_a_table_are_whole_numbers_beside_missing_ones_too(tmp_path: Path) -> None:
+    lost = force_map()
+    lost["row"][0] = np.nan
+    sharptip.write(lost, tmp_path / "a.csv")
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    assert [line.split(",")[-2:] for line in (lines[1], lines[5])] == [["4", ""], ["2", "1"]]
+
+
+def test_a_large_table_is_told_before_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sharptip.io.csv
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        sharptip.write(film(), tmp_path / "a.csv")
+        monkeypatch.setattr(sharptip.io.csv, "_LARGE", 10_000)
+        monkeypatch.setattr(sharptip.io.csv, "_fill", lambda file, *_: (file.write("x"), file.write(str(len(said)))))
+        sharptip.write(film(), tmp_path / "b.csv")
+    large = [str(w.message) for w in said if "rows" in str(w.message)]
+    assert large == [f"{tmp_path / 'b.csv'}: a table of 1440 rows, about 0 MB; one frame, or .zarr, takes less room"]
+    assert (tmp_path / "b.csv").read_text() == "x2"  # after the loss of the first, and this
 
 
 def test_pixels_as_a_table(both: xr.Dataset, tmp_path: Path) -> None:

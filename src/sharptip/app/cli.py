@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -34,7 +35,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-File = Annotated[Path, typer.Argument(help="A file as the instrument wrote it.")]
+# A path that is read. Whether it can be is told by what reads it, by name, and stops no other of many.
+Taken = partial(typer.Argument, readable=False)
 Out = Annotated[Path, typer.Option("--out", "-o", help="Where the result is written.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line, for a program.")]
 SizeOption = Annotated[
@@ -58,12 +60,18 @@ GroupsOption = Annotated[
 
 def main() -> None:
     """Run the command line; our own errors are one line on stderr and exit code 1."""
-    warnings.showwarning = lambda message, *_, **__: typer.echo(f"sharptip: {message}", err=True)
+    warnings.showwarning = lambda message, *_, **__: _once(f"sharptip: {message}")
     try:
         app()
     except SharptipError as error:
         _complain(error)
         sys.exit(1)
+
+
+@cache
+def _once(said: str) -> None:
+    """A warning on stderr; that of a file that is read twice is said once."""
+    typer.echo(said, err=True)
 
 
 def _complain(error: SharptipError) -> None:
@@ -82,7 +90,7 @@ def _for_commands(said: str) -> str:
     >>> _for_commands(".gsf holds one channel; choose it with channel=: height, phase")
     '.gsf holds one channel; choose it with --channel: height, phase'
     """
-    return re.sub(r"\b(channel|direction|frame|speed|fps)=(?=[:,; ]|$)", r"--\1", said)
+    return re.sub(r"\b(size|channel|direction|frame|speed|fps)=(?=[:,; ]|$)", r"--\1", said)
 
 
 def _version(asked: bool) -> None:
@@ -102,7 +110,7 @@ def _root(
 
 @app.command()
 def info(
-    file: Annotated[Path, typer.Argument(help="A file as the instrument wrote it, or a folder of them.")],
+    file: Annotated[Path, Taken(help="A file as the instrument wrote it, or a folder of them.")],
     as_json: Json = False,
     size: SizeOption = None,
 ) -> None:
@@ -112,8 +120,9 @@ def info(
     those that are plainly no scans (README, fit.py) are passed over. A narrow window gets two lines for each file.
     """
     from .. import io
+    from ..batch.sources import is_folder
 
-    if file.is_dir() and not (file / "zarr.json").is_file():
+    if is_folder(file):
         _info_of_folder(file, as_json)
         return
     found = io.describe(file, size="unknown" if size is None else _size(size))
@@ -149,7 +158,7 @@ def _info_of_folder(folder: Path, as_json: bool) -> None:
     from ..batch.sources import find
 
     sources = find([folder])
-    broken = [(str(path), why) for path, why in sources.closed]
+    broken = [(sources.name(path), why) for path, why in sources.closed]
     told = Listing([sources.name(path) for path in sources.files], width())
     if not as_json:
         typer.echo(told.head(), nl=False)
@@ -165,7 +174,7 @@ def _info_of_folder(folder: Path, as_json: bool) -> None:
             typer.echo(told.of(sources.name(path), found), nl=False)
     for name, why in broken:
         if as_json:
-            typer.echo(json.dumps({"file": str(folder / name), "error": why}, ensure_ascii=False))
+            typer.echo(json.dumps({"file": str(sources.base / name), "error": why}, ensure_ascii=False))
         else:
             typer.echo(f"! {printable(name)}: {printable(why)}")
     n = len(sources.files) + len(sources.closed)
@@ -178,7 +187,7 @@ def _info_of_folder(folder: Path, as_json: bool) -> None:
 
 @app.command()
 def convert(
-    files: Annotated[list[Path], typer.Argument(help="Files as the instrument wrote them.")],
+    files: Annotated[list[Path], Taken(help="Files as the instrument wrote them.")],
     out: Annotated[
         Path,
         typer.Argument(
@@ -205,11 +214,13 @@ def convert(
 ) -> None:
     """Write files in another format. What that cannot keep is told; a broken file is named and stops no other."""
     from .. import io
+    from ..core.files import is_there, make_folder
 
     def one(file: Path, target: Path, tell: Callable[[str, int, int], None] | None = None) -> None:
-        if target.exists() and target.resolve() == file.resolve():
-            raise WriteError(f"{target}: is the raw scan itself, which stays as it is; choose another name")
         io.writable(target)
+        there = is_there(target)
+        if there and target.resolve() == file.resolve():
+            raise WriteError(f"{target}: is the raw scan itself, which stays as it is; choose another name")
         scan: Any = io.read(file, size=_size(size), channel=channel, unit=unit)
         which: dict[str, Any] = {"channel": channel, "direction": direction, "frame": frame, "skip_junk": skip_junk}
         try:
@@ -218,12 +229,12 @@ def convert(
             io.check_fits(scan, target, **which)
         except (ChannelError, ScanError, WriteError) as error:
             raise type(error)(str(error) if str(file) in str(error) else f"{file}: {error}") from None
-        if target.exists() and not overwrite:
+        if there and not overwrite:
             raise WriteError(f"{target}: is there already; --overwrite replaces it")
         io.write(scan, target, **which, speed=speed, fps=fps, tell=tell)
 
     if to is None:
-        if len(files) > 1 or (out.is_dir() and out.suffix != ".zarr"):
+        if len(files) > 1 or (os.path.isdir(out) and out.suffix != ".zarr"):
             raise typer.BadParameter("say with --to which format the files in this folder have, e.g. --to nc")
         with _Bar("converting") as bar:
             one(files[0], out, bar.to)
@@ -232,7 +243,7 @@ def convert(
     suffix = f".{to.lstrip('.').lower()}"
     if suffix not in io.WRITTEN:
         raise typer.BadParameter(f"{to!r} is not written; {', '.join(io.WRITTEN)} are", param_hint="--to")
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     broken = 0
     with Pace("converting") as pace:
         for done, (file, target) in enumerate(_beside(files, out, suffix), 1):
@@ -261,7 +272,7 @@ def _beside(files: list[Path], out: Path, suffix: str) -> list[tuple[Path, Path]
 @app.command()
 def clean(
     sources: Annotated[
-        list[Path], typer.Argument(metavar="SOURCE...", help="Files as the instrument wrote them, or folders of them.")
+        list[Path], Taken(metavar="SOURCE...", help="Files as the instrument wrote them, or folders of them.")
     ],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="A folder for the cleaned scans; for one file also its name.")
@@ -310,6 +321,7 @@ def clean(
     from .. import io
     from ..batch.clean_file import LEARNED, Order, clean_one, names_of
     from ..batch.clean_many import By, clean_many
+    from ..batch.sources import is_folder
 
     if learned and steps:
         raise typer.BadParameter("--learned replaces the steps; leave one of the two out", param_hint="--learned")
@@ -327,8 +339,8 @@ def clean(
     except ScanError as error:
         raise typer.BadParameter(str(error), param_hint="--steps") from None
     order = Order(chosen, channel, _size(size), unit, direction, scan)
-    single = len(sources) == 1 and (not sources[0].is_dir() or (sources[0] / "zarr.json").is_file())
-    if single and out.suffix and (out.suffix in io.WRITTEN or not out.is_dir()):
+    single = len(sources) == 1 and not is_folder(sources[0])
+    if single and out.suffix and (out.suffix in io.WRITTEN or not os.path.isdir(out)):
         if limit:
             raise typer.BadParameter("it is for several files, which go into a folder", param_hint="--limit")
         if suffix is not None and ending != out.suffix.lower():
@@ -354,7 +366,7 @@ def clean(
 
 @app.command()
 def measure(
-    files: Annotated[list[Path], typer.Argument(help="Scans as the instrument wrote them.")],
+    files: Annotated[list[Path], Taken(help="Scans as the instrument wrote them.")],
     channel: Annotated[
         str, typer.Option("--channel", help="What is measured; several with commas, of which each file has one.")
     ] = "height",
@@ -405,7 +417,7 @@ def measure(
 
 @app.command()
 def fit(
-    file: Annotated[Path, typer.Argument(help="Force curves or spectra, as the instrument wrote them.")],
+    file: Annotated[Path, Taken(help="Force curves or spectra, as the instrument wrote them.")],
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Folder for table, maps, figures and page; NAME-fit, if left out."),
@@ -580,6 +592,7 @@ def train(
     A network that was interrupted goes on with the same command: each epoch is kept in OUT.state until it is done.
     """
     from ..core import registry
+    from ..core.files import draft_beside, make_folder
     from ..fit.model import Model
     from ..fit.recipe import settled
 
@@ -592,7 +605,9 @@ def train(
         options.setdefault("classes", classes)
     model = Model(chosen, **options)
     state = out.with_name(out.name + ".state")
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent)
+    with draft_beside(out):
+        pass  # a place that cannot be written is told before hours of work
     with _Bar("training") as bar:
         told = lambda history: bar.to("training", len(history.loss), model.options["epochs"])  # noqa: E731
         model.fit(examples, seed, told, state=state)
@@ -605,7 +620,7 @@ def train(
 @app.command()
 def predict(
     model: Annotated[str, typer.Argument(help="A model, NAME.sharptip, or a recipe whose trained model ships.")],
-    files: Annotated[list[Path], typer.Argument(help="Scans as the instrument wrote them.")],
+    files: Annotated[list[Path], Taken(help="Scans as the instrument wrote them.")],
     size: SizeOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for answers that are scans (as zarr).")
@@ -617,6 +632,7 @@ def predict(
 ) -> None:
     """What a model says of scans. A file that cannot be judged is named and stops nothing."""
     from .. import io
+    from ..core.files import make_folder
     from ..core.scan import label
 
     loaded = _model_named(model)
@@ -641,8 +657,7 @@ def predict(
             said = _answer_each(answer, noun) if noun else _answer(answer)
             rows.append({"file": str(file), "scan": label(scan), **said})
             if out is not None:
-                out.mkdir(parents=True, exist_ok=True)
-                place = out / (f"{file.stem}.zarr" if len(scans) == 1 else f"{file.stem}-{i}.zarr")
+                place = make_folder(out) / (f"{file.stem}.zarr" if len(scans) == 1 else f"{file.stem}-{i}.zarr")
                 io.write(answer, place)
                 rows[-1]["written"] = str(place)
     if as_json:
@@ -659,7 +674,7 @@ def predict(
 @app.command()
 def explain(
     model: Annotated[str, typer.Argument(help="A model, NAME.sharptip, or a recipe whose trained model ships.")],
-    file: Annotated[Path, typer.Argument(help="A scan as the instrument wrote it.")],
+    file: Annotated[Path, Taken(help="A scan as the instrument wrote it.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The figure, .png or .svg.")],
     answer: Annotated[
         str | None, typer.Option(help="Whose evidence is shown; the likeliest answer's, if left out.")
@@ -670,6 +685,7 @@ def explain(
     """Where on a scan is the evidence for an answer? Hides patch after patch and asks again."""
     from .. import io
     from ..clean import plane
+    from ..core.files import write_whole
     from ..core.scan import channel, pixel_size
     from ..explain.occlusion import occlusion
     from ..fit.model import Model
@@ -678,7 +694,6 @@ def explain(
 
     if out.suffix not in (".png", ".svg", ".pdf"):
         raise typer.BadParameter(f"{out} is no picture; end it in .png, .svg or .pdf", param_hint="--out")
-    out.parent.mkdir(parents=True, exist_ok=True)
     loaded = Model.load(model) if model.endswith(".sharptip") else Model.trained(model)
     scan = _first_fitting(io.scans(file, **_about(loaded.recipe.eats[0], size)), loaded.recipe)
     found = occlusion(loaded, scan, answer, patches)
@@ -689,7 +704,7 @@ def explain(
         shown.transpose("y", "x").values, found["evidence"].values, pixels, shown.attrs["units"],
         f"{found.attrs['answer']}: {found.attrs['probability']:.0%}",
     )  # fmt: skip
-    save(figure, out)
+    write_whole(out, partial(save, figure))
     typer.echo(f"{out}: what speaks for {found.attrs['answer']!r} ({found.attrs['probability']:.1%}) in {file}")
 
 
@@ -806,10 +821,13 @@ def _examples(recipe: Any, options: dict[str, Any], data: Path, groups: str | No
 def _frames(recipe: Any, options: dict[str, Any], data: Path, size: str | None) -> list[Any]:
     """Frames of a film, or of every file of a folder, as examples without a truth."""
     from .. import io
+    from ..batch.sources import find
     from ..fit.unlabelled import frames_of
 
-    files = sorted(p for p in data.rglob("*") if p.is_file()) if data.is_dir() and data.suffix != ".zarr" else [data]
-    scans, name = [], recipe.eats[0].name
+    sources = find([data])
+    scans, name, files = [], recipe.eats[0].name, sources.files
+    for folder, why in sources.closed:
+        typer.echo(f"sharptip: left out {folder}: {why}", err=True)
     for file in files:
         try:
             found = io.scans(file, size=_size(size))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import xarray as xr
@@ -10,10 +10,13 @@ import xarray as xr
 from ..clean.channel import Frames
 from ..core.grid import INCOMPLETE
 from ..core.marks import KINDS, marks, told
+from ..core.units import say
 from .journal import Record
 
 MENDS = frozenset({"scars", "spikes"})  # steps that change some spots, which are counted, and leave the rest
 ROUNDED = 2.0  # of a number's last digits: an image whose spread is no more is constant
+RECORDS = ("height", "height_sensor")  # of one surface: where the piezo was driven to, and where it was
+DIVERGED, NOTED = 1.2, 0.1  # times their difference before, and of the height's spread, above which they are apart
 WHOLE = frozenset({"junk", "drift"})  # steps about all channels of a film, taken once, with the first of them
 
 
@@ -60,6 +63,25 @@ def marked(film: xr.Dataset) -> Record:
     found = marks(film)
     counts = {f"{kind}_frames": sum(mark.kind == kind for mark in found.values()) for kind in KINDS}
     return {**counts, "marked_frames": told(found)}
+
+
+def apart(before: xr.Dataset, after: xr.Dataset, channels: Sequence[str]) -> str:
+    """What to say where two records of one surface, the piezo's and the sensor's, agree less after cleaning than
+    before; each of them was levelled in another way then. Nothing where they agree as well."""
+    if not set(RECORDS) <= set(channels) or any(before[c].dims != before[RECORDS[0]].dims for c in RECORDS):
+        return ""
+    first, last, whole = (
+        spread(i) or 0.0 for i in (_difference(before), _difference(after), images(after, RECORDS[0]))
+    )
+    if last <= DIVERGED * first or last <= NOTED * whole:
+        return ""
+    said = f"{say(last, 'm')} (rms) after cleaning, {say(first, 'm')} before"
+    return f"{' and '.join(RECORDS)} were levelled in different ways: they differ by {said}; look at both"
+
+
+def _difference(scan: xr.Dataset) -> np.ndarray:
+    first, second = (images(scan, name).astype(float) for name in RECORDS)
+    return first - second
 
 
 def images(scan: xr.Dataset, channel: str) -> np.ndarray:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,10 +21,14 @@ import xarray as xr
 from .. import io
 from ..clean import fitting, left_out, name_of, named, step_of
 from ..core.errors import ChannelError, ScaleError, ScanError, SharptipError, WriteError
+from ..core.files import draft_beside, is_there, make_folder, putting
 from ..core.history import steps as history
 from ..core.marks import marks, told
+from ..core.names import UNITS
 from ..core.scan import label
+from ..core.units import ARBITRARY, say
 from ..io.layout import Size
+from ..io.pick import kept_apart, tell_lost
 from . import changes, streamed, which
 from .journal import Record
 from .sources import fingerprint
@@ -35,6 +38,7 @@ if TYPE_CHECKING:  # torch is for those who ask for a model
     from ..fit.model import Model
 
 SPREADS = {"m": (1e-15, 1e-3), "": (1e-30, 1e15)}  # rms of a channel in metres, or in any other unit, that may be
+RISEN = 1.05  # times its spread before, above which that of a cleaned channel is told
 LEARNED = "learned"  # instead of steps: a model
 KEEPS_ALL = (".zarr", ".nc", ".gwy")  # formats for every channel; into others goes the one that was cleaned
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # no other file can be written either
@@ -96,11 +100,13 @@ def clean_one(file: Path, out: Path, order: Order, overwrite: bool = False) -> l
         raise WriteError(f"{out}: is the raw scan itself, which stays as it is; choose another --out")
     io.writable(out)
     try:
-        _check_asked(read(file, order), order, out)
-        if out.exists() and not overwrite:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what the reader has to say is said when the file is cleaned
+            _check_asked(read(file, order), order, out)
+        if is_there(out) and not overwrite:
             raise WriteError(f"{out}: is there already; --overwrite replaces it")
-        with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
-            cleaned, told_later = cleaned_scans(file, order, Path(folder), out)
+        with draft_beside(out) as folder:
+            cleaned, told_later = cleaned_scans(file, order, folder, out)
             _write(cleaned, out, order)
             rows = [row() for row in told_later]
     except (ChannelError, ScanError, WriteError) as error:
@@ -175,16 +181,20 @@ def clean_file(order: Order, job: Job) -> Record:
 
 
 def _unlikely(row: Record) -> str:
-    """What to say of numbers that no instrument gives, which are cleaned all the same."""
+    """What to say of numbers that no instrument gives, and of those that cleaning made worse by all appearance."""
     spread, unit = row.get("before_rms"), row["unit"]
     low, high = SPREADS["m" if unit == "m" else ""]
     if spread is None:
         return f"{row['channel']} has no number, or numbers too large to be reckoned with; is its unit right?"
     if spread == 0:
         return f"{row['channel']} is constant and stays as it is; another channel may hold the image"
-    if low <= spread <= high:
-        return ""
-    return f"{row['channel']} spreads over {spread:.3g} {unit}, which no scan has; is its unit right?"
+    if not low <= spread <= high:
+        return f"{row['channel']} spreads over {spread:.3g} {unit}, which no scan has; is its unit right?"
+    after = row.get("after_rms") or 0.0
+    if after > RISEN * spread:
+        grown = f"from {say(spread, unit)} to {say(after, unit)}"
+        return f"{row['channel']} spreads more after cleaning than before, {grown} (rms); look at it"
+    return ""
 
 
 def cleaned_scans(file: Path, order: Order, folder: Path, target: Path) -> tuple[list[xr.Dataset], list[Row]]:
@@ -205,6 +215,9 @@ def cleaned_scans(file: Path, order: Order, folder: Path, target: Path) -> tuple
     for number, (scan, names) in enumerate(zip(scans, chosen, strict=True)):
         if not names and which.chosen(scan, order.channels, lines=True):
             warnings.warn(f"{label(scan)} is a single line of pixels and stays as it is", stacklevel=2)
+        for name in names:
+            if scan[name].attrs["units"] == ARBITRARY and ARBITRARY not in UNITS.get(name, (ARBITRARY,)):
+                warnings.warn(f"{name} is in {ARBITRARY}, since nobody said its unit; --unit nm would", stacklevel=2)
         if names and order.steps != LEARNED and (said := left_out(scan, order.steps)):
             warnings.warn(said, stacklevel=2)
         cleaned, told = _cleaned(scan, names, order.steps, folder / f"film {number}") if names else (scan, [])
@@ -224,6 +237,8 @@ def _cleaned(scan: xr.Dataset, channels: list[str], steps: str, folder: Path) ->
     if not varied:
         return scan, [_untouched(scan, c) for c in channels]
     out, rows = streamed.streamed(scan, varied, names, folder) if large else _through(scan, varied, steps)
+    if not large and (said := changes.apart(scan, out, varied)):
+        warnings.warn(said, stacklevel=2)
     told = dict(zip(varied, rows, strict=True))
     return out, [told.get(c) or _untouched(scan, c) for c in channels]
 
@@ -270,17 +285,20 @@ def _through(raw: xr.Dataset, channels: list[str], steps: str) -> tuple[xr.Datas
 def _write(scans: list[xr.Dataset], path: Path, order: Order) -> None:
     only = _written_alone([which.chosen(scan, order.channels) for scan in scans], order, path)
     io.write(scans[0] if len(scans) == 1 else scans, path, channel=only)
+    if only is not None:  # the one that was cleaned first; that the others are not there, nobody has asked for
+        tell_lost(path, [said for scan in scans if only in which.images(scan) for said in kept_apart(scan, only)])
 
 
 def _put(scans: list[xr.Dataset], job: Job, order: Order) -> None:
     """Written in the draft folder first, then moved to its place in one step."""
-    job.draft.mkdir(parents=True, exist_ok=True)
+    make_folder(job.draft)
     written = job.draft / job.target.name
     _write(scans, written, order)
-    job.target.parent.mkdir(parents=True, exist_ok=True)
-    if job.target.is_dir() and not job.target.is_symlink():
-        os.replace(job.target, job.draft / "before")
-    os.replace(written, job.target)
+    make_folder(job.target.parent)
+    with putting(job.target):
+        if job.target.is_dir() and not job.target.is_symlink():
+            os.replace(job.target, job.draft / "before")
+        os.replace(written, job.target)
 
 
 def _told(error: Exception, job: Job) -> Record:

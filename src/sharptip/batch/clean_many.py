@@ -6,8 +6,10 @@ counts where it is whole, its source unchanged and the options the same. Nothing
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -95,14 +97,17 @@ class _Batch:
         self._compare(options)
         here = {str(file) for file in found.files}
         kept = {file: target for target, file in journal.ours.items() if file in here and target.endswith(suffix)}
+        self._tell_older(here, suffix, options)
         others = [target for target, file in journal.ours.items() if file not in here]
         places = src.targets(found, out, suffix, kept, [NAME, TABLE, PAGE, DRAFTS, *others])
         self.records: dict[str, Record] = {str(path): _left_out(path, why) for path, why in found.closed}
+        for record in self.records.values():
+            self._complain(record)
         self.to_do: dict[Path, Path] = {}
         for file, target in places.items():
             if self._is_done(file, target):
                 self.records[str(file)] = journal.records[str(file)]
-            elif target.exists() and not overwrite and self._place(target) not in journal.ours:
+            elif os.path.exists(target) and not overwrite and self._place(target) not in journal.ours:
                 why = f"{target} was not written by this command; --overwrite replaces it"
                 self.records[str(file)] = _left_out(file, why) | {"status": "already there"}
                 self._complain(self.records[str(file)])
@@ -124,9 +129,19 @@ class _Batch:
         options = self.journal.options or options
         if last is None or digest(last) == self.key:
             return
-        other = [k for k in {**last, **options} if _plain(last.get(k)) != _plain(options.get(k))]
-        told = "; ".join(f"{k} was {_plain(last.get(k))}, is {_plain(options.get(k))}" for k in other)
+        told = _differences(last, options)
         self.say(f"the options are others than in the last run, so every scan is cleaned anew: {told}")
+
+    def _tell_older(self, here: set[str], suffix: str, options: Record) -> None:
+        """Tell of results of these scans in another format, which stay beside the new ones, and how they differ."""
+        older: Counter[tuple[str, str]] = Counter()
+        for target, file in self.journal.ours.items():
+            if file in here and not target.endswith(suffix) and (self.out / target).exists():
+                differ = _differences(self.journal.made.get(target, options), options, "suffix", "version")
+                older[Path(target).suffix, differ] += 1
+        for (ending, differ), n in older.items():
+            how = f", made with other options: {differ}" if differ else ""
+            self.say(f"{n} {ending} of an earlier run stay{'s' * (n == 1)} beside the new {suffix}{how}")
 
     def _place(self, target: Path) -> str:
         return str(target.relative_to(self.out))
@@ -241,6 +256,12 @@ def _left_out(file: Path, why: str) -> Record:
 def _listed(found: tuple[int, int] | None) -> list[int] | None:
     """As JSON gives it back."""
     return None if found is None else list(found)
+
+
+def _differences(before: Record, now: Record, *but: str) -> str:
+    """What of the options is another, `but` for some of them; nothing where all is the same."""
+    other = [k for k in {**before, **now} if k not in but and _plain(before.get(k)) != _plain(now.get(k))]
+    return "; ".join(f"{k} was {_plain(before.get(k))}, is {_plain(now.get(k))}" for k in other)
 
 
 def _plain(value: Any) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import WriteError
+from ..core.files import make_folder, putting
 
 NAME = "journal.jsonl"
 
@@ -32,8 +33,10 @@ class Journal:
         self.records: dict[str, Record] = {}  # file → what came of it last
         self.ours: dict[str, str] = {}  # place below the folder → the file whose result is, or was to be, there
         self.options: Record | None = None  # of the last run
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
+        self.made: dict[str, Record] = {}  # place below the folder → the options that its result was made with
+        self._runs: dict[str, Record] = {}
+        make_folder(folder)
+        with putting(self.path):
             self._file = open(self.path, "a+b", buffering=0)  # noqa: SIM115 (closed with the run)
             _lock(self._file.fileno(), folder)
             self._file.seek(0)
@@ -41,8 +44,6 @@ class Journal:
                 self._take(line)
             if self._file.tell() and not self._ends_whole():
                 self._write(b"\n")
-        except OSError as error:
-            raise WriteError(f"{folder}: cannot write there ({error.strerror}); choose another --out") from error
 
     def _ends_whole(self) -> bool:
         self._file.seek(-1, os.SEEK_END)
@@ -57,10 +58,13 @@ class Journal:
             return
         if "run" in said:
             self.options = said["run"]
+            self._runs[digest(said["run"])] = said["run"]
         elif "begun" in said:
             self.ours[said["target"]] = said["begun"]
         elif "file" in said:
             self.records[said["file"]] = said
+            if said.get("status") == "cleaned" and said.get("options") in self._runs:
+                self.made[said["target"]] = self._runs[said["options"]]
 
     def run(self, options: Record) -> None:
         """A run with these options begins."""

@@ -29,7 +29,7 @@ class Sources:
     beside: tuple[Path, ...] = ()
 
     def name(self, file: Path | str) -> str:
-        return os.path.relpath(file, self.base)
+        return str(file) if Path(file) == self.base else os.path.relpath(file, self.base)
 
 
 def find(given: Sequence[Path], out: Path | None = None) -> Sources:
@@ -41,14 +41,14 @@ def find(given: Sequence[Path], out: Path | None = None) -> Sources:
     """
     named = list(dict.fromkeys(_absolute(path) for path in given))
     out = None if out is None else _absolute(out)
-    alone = len(named) == 1 and _is_folder(named[0])
+    alone = len(named) == 1 and is_folder(named[0])
     base = named[0] if alone else Path(os.path.commonpath([path.parent for path in named]))
     if out is not None and out.resolve() == base.resolve():
         raise WriteError(f"{out}: is the folder of the raw scans, which stays as it is; choose another --out")
     walk = _Walk(out, named)
     found: dict[Path, None] = {}
     for path in named:
-        found |= dict.fromkeys(walk.below(path) if _is_folder(path) else [path])
+        found |= dict.fromkeys(walk.below(path) if is_folder(path) else [path])
     if not found and not walk.closed:
         only = f" but results of an earlier run in {', '.join(map(str, walk.results))}" if walk.results else ""
         rest = f" ({said([path.name for path in walk.beside])})" if walk.beside else ""
@@ -61,8 +61,14 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))
 
 
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not (path / STORE).is_file()
+def is_folder(path: Path | str) -> bool:
+    """Whether this is a folder of scans. One that nobody may look into is, and is named when it is walked through."""
+    return os.path.isdir(path) and not is_store(path)
+
+
+def is_store(path: Path | str) -> bool:
+    """Whether a folder is one scan. Unlike pathlib, `os.path` says no, and raises nothing, where nobody may look."""
+    return os.path.isfile(os.path.join(path, STORE))
 
 
 class _Walk:
@@ -89,10 +95,10 @@ class _Walk:
         for at, folders, files in os.walk(start, onerror=self._cannot):
             where = Path(at)
             shown = sorted(f for f in folders if not f.startswith("."))
-            stores = [f for f in shown if (where / f / STORE).is_file()]
+            stores = [f for f in shown if is_store(where / f)]
             inner = [f for f in shown if f not in stores]
-            links += [where / f for f in inner if (where / f).is_symlink()]
-            real = [f for f in inner if not (where / f).is_symlink()]
+            links += [where / f for f in inner if os.path.islink(where / f)]
+            real = [f for f in inner if not os.path.islink(where / f)]
             folders[:] = [f for f in real if self._enters(where / f)]
             ours = WRITTEN_HERE if is_result(where) else ()
             for name in sorted([*stores, *(f for f in files if not f.startswith(".") and f not in ours)]):

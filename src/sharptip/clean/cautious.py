@@ -66,6 +66,8 @@ def _means(z: np.ndarray, high: int, wide: int) -> np.ndarray:
     """Means of parts of high × wide pixels of what is there; NaN where nothing is."""
     parts = z.reshape(len(z) // high, high, -1, wide)
     known = np.isfinite(parts)
+    if known.all():
+        return np.asarray(parts.mean(axis=(1, 3)))
     number = known.sum(axis=(1, 3))
     total = np.where(known, parts, 0.0).sum(axis=(1, 3))
     return np.where(number > 0, total / np.maximum(number, 1), np.nan)

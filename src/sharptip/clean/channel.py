@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -9,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from ..core.errors import ChannelError, ScanError
-from ..core.scan import label
+from ..core.scan import check, check_real, label
 
 FEWEST = 64  # pixels of an image that a mask has to leave; of tiny images a quarter
 AT_ONCE = 2**22  # bytes of a film that are read at a time
@@ -17,20 +18,27 @@ AT_ONCE = 2**22  # bytes of a film that are read at a time
 Mask = str | np.ndarray | xr.DataArray | None
 
 
+class NothingThere(UserWarning):
+    """A channel without a finite pixel went through a step."""
+
+
 def on_images(scan: xr.Dataset, channel: str, change: Callable[[np.ndarray], np.ndarray]) -> xr.Dataset:
     """The scan with `change` made to a channel: every direction and every frame of it, y and x last.
 
     Infinite heights are none that an instrument measured: they are lost pixels (NaN) to every step.
 
-    Raises ChannelError where the scan has no such channel, ScanError where the channel is no image.
+    Of a channel without a finite pixel `NothingThere` warns. Raises what `image_channel` raises.
     """
     data = image_channel(scan, channel)
     turned = data.transpose(..., "y", "x")
     values = np.asarray(turned.values)
     if not np.issubdtype(values.dtype, np.floating):
         values = values.astype(float)
-    if (infinite := np.isinf(values)).any():
-        values = np.where(infinite, values.dtype.type(np.nan), values)
+    if not (finite := np.isfinite(values)).all():
+        values = np.where(finite, values, values.dtype.type(np.nan))
+        if not finite.any():
+            said = f"{label(scan)}: {channel!r} has no finite pixel; another channel may hold the image"
+            warnings.warn(said, NothingThere, stacklevel=4)  # of whoever called the step
     changed = turned.copy(data=change(values)).transpose(*data.dims)
     return scan.assign({channel: changed})
 
@@ -122,10 +130,15 @@ def _checked(mask: np.ndarray, name: str) -> np.ndarray:
 
 
 def image_channel(scan: xr.Dataset, channel: str) -> xr.DataArray:
-    """The channel, if it is an image: ChannelError that lists the channels there are, or ScanError."""
+    """The channel, if the scan keeps its promises and the channel is an image of real numbers.
+
+    Raises ScanError or UnitError for what is no scan or no image, ChannelError that lists the channels there are.
+    """
+    check(scan)
     if channel not in scan.data_vars:
         raise ChannelError(f"{label(scan)} has no channel {channel!r}; it has {', '.join(map(str, scan.data_vars))}")
     data = scan[channel]
     if not {"y", "x"} <= set(data.dims):
         raise ScanError(f"{channel!r} has axes {tuple(data.dims)}; this step needs an image with y and x")
+    check_real(data.dtype, repr(channel))
     return data

@@ -8,6 +8,8 @@ never over what is given back.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 SAMPLE = 2**12  # heights that are looked at
@@ -42,6 +44,12 @@ def dithered(z: np.ndarray, step: float) -> np.ndarray:
     """z (y, x) with a random part of `step` on every height, up to half of it either way, the same at each call."""
     if not step > 0:
         return z
-    part = np.random.default_rng(0).random(z.shape, np.float32) - np.float32(0.5)
-    part -= part.mean(axis=1, keepdims=True)  # lines stay where they are
-    return z + step * part
+    return z + step * _parts(*z.shape)
+
+
+@lru_cache(maxsize=1)
+def _parts(lines: int, columns: int) -> np.ndarray:
+    """Random numbers (y, x) from −½ to ½, of zero mean along each line: lines stay where they are."""
+    part = np.random.default_rng(0).random((lines, columns), np.float32) - np.float32(0.5)
+    part -= part.mean(axis=1, keepdims=True)
+    return part

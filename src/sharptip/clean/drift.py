@@ -99,7 +99,8 @@ def drift_of(film: Film, left_out: np.ndarray | None = None) -> np.ndarray:
         frame = film[i]
         if i:
             out[:, i] = out[:, i - 1]
-        known = frame[np.isfinite(frame)]
+        good = np.isfinite(frame)
+        known = frame if good.all() else frame[good]
         if skipped[i] or not known.size or known.min() == known.max():
             continue
         fresh = spectrum(frame)
@@ -140,13 +141,12 @@ def drift(scan: xr.Dataset, *, channel: str = "height") -> xr.Dataset:
     ScanError for a scan that is no film.
     """
     place = _place(scan, channel)
-    out = scan.copy(deep=False)
-    for name, variable in scan.data_vars.items():
-        if not {"time", "y", "x"} <= set(variable.dims):
-            continue
-        stack = variable.transpose("time", ..., "y", "x")
-        out[name] = stack.copy(data=_put_back(stack.values, place)).transpose(*variable.dims)
-    return _with_place(out, place)
+    found = {}
+    for name, data in scan.data_vars.items():
+        if {"time", "y", "x"} <= set(data.dims):
+            stack = data.variable.transpose("time", ..., "y", "x")
+            found[name] = stack.copy(data=_put_back(stack.values, place)).transpose(*data.dims)
+    return _with_place(scan.assign(found), place)
 
 
 def drift_lazily(scan: xr.Dataset, *, channel: str = "height") -> xr.Dataset:

@@ -117,7 +117,8 @@ class _Lines:
         x = _axis(z.shape[1])
         terms = [(i, j) for j in range(1, degree + 1) for i in range(degree + 1 - j)]  # powers of (y, x), x ≥ 1
         self.i, self.j = np.array(terms, int).reshape(-1, 2).T
-        self.powers, self.tall = x[:, None] ** np.arange(2 * degree + 1), y ** np.arange(2 * degree + 1)[:, None]
+        self.powers = np.vander(x, 2 * degree + 1, increasing=True)
+        self.tall = np.vander(y, 2 * degree + 1, increasing=True).T
         self.width = degree + 1  # powers of x from the constant on
         self.seen = self.powers[:, : self.width].astype(np.float32)
         some = _sample(z)
@@ -205,7 +206,9 @@ class _Lines:
         gram[first:, :first] += both
         gram[:first, first:] += both.T
         gram[first:, first:] += np.diag(s[1:, :, 0].sum(axis=1))
-        found = np.linalg.pinv(gram, rcond=1e-12, hermitian=True) @ right
+        size, axes = np.linalg.eigh(gram)
+        told = np.abs(size) > 1e-12 * np.abs(size).max(initial=0.0)  # of the rest the pixels say nothing
+        found = axes[:, told] @ (right @ axes[:, told] / size[told])
         return found[:first], np.concatenate([[0.0], found[first:]])
 
 

@@ -23,6 +23,7 @@ from ..core.marks import REASONS
 from ..core.scan import label
 from .channel import Film, Frames, image_channel
 from .drift import CHANCE, shift_of, spectrum
+from .neighbours import median
 
 FEWEST_LEVELS = 8  # different heights in a frame: fewer are the converter's noise
 UNUSUAL = 6.0  # robust deviations of the logarithm of a frame's spread from the film's median
@@ -147,9 +148,9 @@ class _Ground:
         """The levels of its lines, then those of its columns, and between what nearly all the rest lies."""
         middle = None if np.isfinite(frame).all() else float(np.median(frame[np.isfinite(frame)]))
         values = _filled(frame, middle)
-        rows = np.median(values, axis=1)
+        rows = median(values).astype(np.result_type(values, np.float32))
         image = (values - rows[:, None]).astype(np.float32)
-        columns = np.median(image, axis=0)
+        columns = median(np.ascontiguousarray(image.T)).astype(np.float32)
         image -= columns
         low, high = np.quantile(image.ravel()[:: max(1, image.size // 2**14)], [0.005, 0.995])
         return cls(middle, rows, columns, (float(low), float(high)))
@@ -196,7 +197,7 @@ def _lies_off(frame: np.ndarray, start: int, length: int) -> bool:
     if not length:
         return False
     some = frame[:, :: max(1, frame.shape[1] // 64)]
-    levels = np.median(np.where(np.isfinite(some), some, np.nanmedian(some)), axis=1)
+    levels = median(_filled(some, None if np.isfinite(some).all() else float(np.nanmedian(some))))
     steps = np.abs(np.diff(levels))
     usual = 1.4826 * float(np.median(steps)) + 1e-300
     edges = [k for k in (start - 1, start, start + length - 1, start + length) if 0 <= k < len(steps)]

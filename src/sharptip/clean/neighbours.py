@@ -42,9 +42,9 @@ def near(
 
 
 def only(values: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """`values`, in single precision, where True, and zero elsewhere, also in place of NaN. Ten times faster than where:
-    bits that are masked need no branches."""
-    return (values.view(np.int32) & (-where.view(np.int8)).astype(np.int32)).view(np.float32)
+    """`values`, in single precision, where True, and zero elsewhere, also in place of NaN. Four times as fast as where:
+    their bits, times one or zero, need no branches."""
+    return (values.view(np.int32) * where).view(np.float32)
 
 
 def _lowest_fifth(values: np.ndarray) -> float:
@@ -57,14 +57,13 @@ def _lowest_fifth(values: np.ndarray) -> float:
 
 def median(values: np.ndarray) -> np.ndarray:
     """Median along the last axis of what is not NaN; NaN where nothing is."""
-    half = values.shape[-1] // 2
-    if not np.isfinite(values).all():
-        number = np.count_nonzero(~np.isnan(values), axis=-1)[..., None]
-        places = np.concatenate([np.maximum(number - 1, 0) // 2, number // 2], axis=-1)
-        return np.take_along_axis(np.sort(values, axis=-1), places, axis=-1).mean(axis=-1, dtype=float)  # NaN are last
-    parted = np.partition(values, half, axis=-1)  # for two places at once it would take twenty times as long
-    upper = parted[..., half].astype(float)
-    return upper if values.shape[-1] % 2 else (upper + parted[..., :half].max(axis=-1)) / 2
+    values = np.sort(values, axis=-1)  # NaN are last; short rows are sorted faster than they are parted
+    number = values.shape[-1]
+    if not np.isnan(values[..., -1]).any():
+        return (values[..., (number - 1) // 2].astype(float) + values[..., number // 2]) / 2
+    known = np.count_nonzero(~np.isnan(values), axis=-1)[..., None]
+    places = np.concatenate([np.maximum(known - 1, 0) // 2, known // 2], axis=-1)
+    return np.take_along_axis(values, places, axis=-1).mean(axis=-1, dtype=float)
 
 
 def flat_parts(z: np.ndarray, rounding: float) -> tuple[np.ndarray, float]:
@@ -101,30 +100,32 @@ class Slopes:
 def slopes(z: np.ndarray, x: np.ndarray, y: np.ndarray, terms: list[tuple[int, int]], rounding: float) -> Slopes:
     """The polynomial of `terms`, powers of (y, x), whose slopes along x are those of the flat parts of z (y, x)."""
     found = Slopes(np.zeros(len(terms)), np.zeros((len(terms), len(terms))))
+    i, j = np.array(terms, int).reshape(-1, 2).T
+    down, across = (np.vander(axis, 1 + n.max(initial=0), increasing=True).T[n] for axis, n in ((y, i), (x, j)))
     for lag in ALONG:
         if 4 * lag > z.shape[1]:
             lag = max(1, z.shape[1] // 4) if lag == ALONG[0] else 0
         if terms and lag and z.shape[1] > 2 * lag:
-            found = _slopes(z, x, y, terms, rounding, lag, found)
+            found = _slopes(z, across, down, rounding, lag, found)
     return found
 
 
-def _slopes(
-    z: np.ndarray, x: np.ndarray, y: np.ndarray, terms: list[tuple[int, int]], rounding: float, lag: int, before: Slopes
-) -> Slopes:
-    """The slopes from pairs `lag` pixels apart, in blocks; the ones found before say where to look."""
+def _slopes(z: np.ndarray, across: np.ndarray, down: np.ndarray, rounding: float, lag: int, before: Slopes) -> Slopes:
+    """The slopes from pairs `lag` pixels apart, in blocks; the ones found before say where to look.
+
+    Terms are products of `across` (term, x) and `down` (term, y).
+    """
     every = max(1, z.shape[1] // FINEST)  # neighbouring pixels say nearly the same, and so do lines
     ahead, behind = slice(lag, None, every), slice(0, -lag, every)
-    rows, columns = min(BLOCKS, len(z)), min(BLOCKS, len(x[behind]))
-    high, wide = len(z) // rows, len(x[behind]) // columns
+    climb = across[:, ahead] - across[:, behind]
+    rows, columns = min(BLOCKS, len(z)), min(BLOCKS, climb.shape[1])
+    high, wide = len(z) // rows, climb.shape[1] // columns
     some = z[: rows * high].reshape(rows, high, -1)[:, :: max(1, high // 16)]
     rise = (some[..., ahead] - some[..., behind])[..., : columns * wide]
     blocks = rise.reshape(rows, -1, columns, wide).transpose(0, 2, 1, 3).reshape(rows * columns, -1)
-    slope = np.zeros((rows, columns, len(terms)))  # of every term, mean over a block
-    for k, (i, j) in enumerate(terms):
-        climb = (x[ahead] ** j - x[behind] ** j)[: columns * wide].reshape(columns, wide).mean(axis=1)
-        slope[..., k] = (y[: rows * high] ** i).reshape(rows, high).mean(axis=1)[:, None] * climb
-    design = slope.reshape(rows * columns, -1)
+    climb = climb[:, : columns * wide].reshape(-1, columns, wide).mean(axis=2)
+    tall = down[:, : rows * high].reshape(-1, rows, high).mean(axis=2)
+    design = (tall.T[:, None] * climb.T).reshape(rows * columns, -1)  # slopes of the terms, mean over a block
     first = not before.certainty.any()
     c = before.coefficients
     if first:
@@ -152,14 +153,15 @@ def _robust(design: np.ndarray, values: np.ndarray, trust: np.ndarray, known_so_
         design, values, trust = design[known], values[known], trust[known]
     if len(values) < design.shape[1]:
         return known_so_far
-    c = np.zeros(design.shape[1])
+    fit = np.zeros(len(values))
     weight = trust = trust**2
     for _ in range(6):
-        heavy = design * weight[:, None]
-        before, c = c, solved(heavy.T @ design, heavy.T @ values)
-        off = values - design @ c
+        heavy = (design * weight[:, None]).T
+        c = solved(heavy @ design, heavy @ values)
+        before, fit = fit, design @ c
+        off = values - fit
         spread = _spread(off)
-        if spread == 0 or np.abs(design @ (c - before)).max() < 0.01 * spread:
+        if spread == 0 or np.abs(fit - before).max() < 0.01 * spread:
             break
         weight = trust * np.maximum(1 - (off / (4.685 * spread)) ** 2, 0) ** 2
     return c
@@ -171,7 +173,7 @@ def solved(gram: np.ndarray, right: np.ndarray) -> np.ndarray:
     if not loose > 0:
         return np.zeros(len(gram))
     _, found, failed = dposv(gram + loose * np.eye(len(gram)), right)
-    return np.zeros(len(gram)) if failed else np.asarray(found)
+    return np.zeros(len(gram)) if failed else found
 
 
 # Across the lines: their offsets ---------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ rms difference of neighbouring lines.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from math import frexp
 
 import numpy as np
 import xarray as xr
@@ -25,6 +26,7 @@ MOST = 0.05  # of the pixels on scars: where more look like it, they are the ima
 STRICTER = 6  # times that the thresholds are raised by half before it is believed that there is none
 AGAIN = ("direction", "time")  # axes along which the next image shows the same place
 LONG = 0.5  # of a line: where more was mended, that is told
+EIGHT = np.ones(8, bool).view(np.uint64)[0]  # pixels that are True
 ROUNDS = 2  # mending a scar bares what was hidden beside it
 
 
@@ -51,12 +53,12 @@ def find_scars(
     single = np.full((len(z), z.shape[1] + 1), np.nan, np.float32)  # to compare needs no more, and is twice as fast
     middle, size = _about(z)
     np.multiply(z - middle, 1 / size, out=single[:, :-1], casting="same_kind")  # a lost column parts the lines
-    usual = _usual_step(single)
+    usual, most = _usual_step(single), MOST * z.size
     for _ in range(STRICTER):
         if not usual > 0:
             break
-        found = _scarred(single, low * usual, high * usual, max_width, min_length)[:, :-1]
-        if np.count_nonzero(found != 0) <= MOST * z.size:
+        found = _scarred(single, low * usual, high * usual, max_width, min_length, most)[:, :-1]
+        if np.count_nonzero(found) <= most:
             return likely_scars(z, found, max_width, before, again) if found.any() else found > 0
         usual *= 1.5
     return np.zeros(z.shape, bool)
@@ -69,14 +71,15 @@ def _about(z: np.ndarray) -> tuple[float, float]:
     if not some.size:
         return 0.0, 1.0
     middle = float(np.partition(some, some.size // 2)[some.size // 2])
-    return middle, 2.0 ** np.clip(np.frexp(np.abs(some - middle).max())[1], -1000, 1000)
+    return middle, 2.0 ** min(max(frexp(np.abs(some - middle).max())[1], -1000), 1000)
 
 
 def _usual_step(z: np.ndarray) -> float:
     """Root mean square of the differences of neighbouring lines."""
     power = number = 0.0
     for first in range(0, len(z) - 1, lines := _lines_at_once(z)):
-        apart = np.diff(z[first : first + lines + 1], axis=0)
+        some = z[first : first + lines + 1]
+        apart = some[1:] - some[:-1]
         known = np.isfinite(apart)
         number += np.count_nonzero(known)
         apart = only(apart, known)
@@ -84,12 +87,17 @@ def _usual_step(z: np.ndarray) -> float:
     return (power / number) ** 0.5 if number else 0.0
 
 
-def _scarred(z: np.ndarray, low: float, high: float, max_width: int, min_length: int) -> np.ndarray:
-    """Runs by thresholds in the unit of z (y, x), whose last column is NaN: (y, x) of the bits UP and DOWN, or 0."""
+def _scarred(
+    z: np.ndarray, low: float, high: float, max_width: int, min_length: int, most: float = np.inf
+) -> np.ndarray:
+    """Runs by thresholds in the unit of z (y, x), whose last column is NaN: (y, x) of the bits UP and DOWN, or 0.
+    Not all of them where there are more than `most` pixels."""
     found = np.zeros(z.shape, np.uint8)
     for first in range(0, len(z), lines := _lines_at_once(z)):
         some = slice(first, first + lines + max_width + 1)
-        _mark(found[some].ravel(), z[some].ravel(), z.shape[1], low, high, max_width, min_length)
+        for _ in _marked(found[some].ravel(), z[some].ravel(), z.shape[1], low, high, max_width, min_length):
+            if np.count_nonzero(found[some]) > most:
+                return found
     return found
 
 
@@ -98,10 +106,11 @@ def _lines_at_once(z: np.ndarray) -> int:
     return max(16, 2**17 // z.shape[1])
 
 
-def _mark(
+def _marked(
     found: np.ndarray, z: np.ndarray, line: int, low: float, high: float, max_width: int, min_length: int
-) -> None:
+) -> Iterator[None]:
     """Set `found`, of pixels in a row like z, where a scar is; `line` pixels make a line and the last one is NaN.
+    Stops at every kind of scar that there is.
 
     A scar stands out from both lines beside it in each of its lines, so all that must be known is where pixels are by
     more than `low` above, or below, those some lines further on.
@@ -121,17 +130,23 @@ def _mark(
             runs = _runs(begins[:-line] & ends[line:], min_length)
             if len(runs[0]):
                 _take(found, z, runs, sign, width, line, high)
+                yield
 
 
 def _runs(weak: np.ndarray, min_length: int) -> tuple[np.ndarray, np.ndarray]:
     """First pixels (n,) and lengths (n,) of what is True for at least `min_length` pixels (pixel,) on end."""
+    none = np.zeros(0, int), np.zeros(0, int)
+    if min_length >= 15:  # a run has eight pixels on end of which the first is one of every eighth
+        eights = weak[: len(weak) // 8 * 8].view(np.uint64)
+        if not (eights == EIGHT).any():
+            return none
     length = 1
     while length < min_length:  # True where the next `length` pixels are
         more = min(length, min_length - length)
         weak = weak[:-more] & weak[more:]
         length += more
     if not weak.any():
-        return np.zeros(0, int), np.zeros(0, int)
+        return none
     edges = np.flatnonzero(weak[1:] != weak[:-1]) + 1  # the last pixel is on none
     starts, ends = (edges if not weak[0] else np.append(0, edges)).reshape(-1, 2).T
     return starts, ends - starts + length - 1
@@ -155,23 +170,23 @@ def mend(z: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
     At the top and bottom edge, or beside a lost line, the one good neighbour is taken; without any, the pixel stays.
     """
-    row, column = divmod(np.flatnonzero(mask), mask.shape[1])
-    bad = mask | ~np.isfinite(z)
-    above, below = row - 1, row + 1
-    for _ in range(len(z)):
-        go_up = (above >= 0) & bad[np.maximum(above, 0), column]
-        go_down = (below < len(z)) & bad[np.minimum(below, len(z) - 1), column]
-        if not (go_up.any() or go_down.any()):
-            break
-        above, below = above - go_up, below + go_down
-    has_above, has_below = above >= 0, below < len(z)
-    top = z[np.where(has_above, above, 0), column]
-    bottom = z[np.where(has_below, below, 0), column]
-    share = (row - above) / (below - above)
+    line = mask.shape[1]
+    bad = np.zeros((len(z) + 2, line), bool)  # and beyond the edges none is
+    bad[1:-1] = mask | ~np.isfinite(z)
+    pixel = np.flatnonzero(mask)
+    above, below = pixel.copy(), pixel + 2 * line  # in `bad`, which has a line more before the first
+    for place, on in ((above, -line), (below, line)):
+        while (still := bad.ravel()[place]).any():
+            place += on * still
+    above, below = above - line, below - line
+    has_above, has_below = above >= 0, below < z.size
+    values = z.ravel()
+    top, bottom = values[np.where(has_above, above, 0)], values[np.where(has_below, below, 0)]
+    share = (pixel - above) / (below - above)
     value = np.where(has_above & has_below, (1 - share) * top + share * bottom, np.where(has_above, top, bottom))
     out = z.copy()
     some = has_above | has_below
-    out[row[some], column[some]] = value[some]
+    out.ravel()[pixel[some]] = value[some]
     return out
 
 

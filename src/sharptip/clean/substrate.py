@@ -35,7 +35,7 @@ def substrate_of(heights: np.ndarray, noise: float = 0.0) -> Substrate:
     """
     values = np.sort(heights[:: max(1, heights.size // SAMPLE) | 1])
     low, high = values[int(0.002 * (len(values) - 1))], values[int(np.ceil(0.998 * (len(values) - 1)))]
-    level, spread = float(np.median(values)), 0.0
+    level, spread = float(values[(len(values) - 1) // 2 : len(values) // 2 + 1].mean()), 0.0
     for _ in range(8):
         span = float(high - low)
         if not span > 0:
@@ -71,7 +71,7 @@ def _terraces(values: np.ndarray, level: float, spread: float) -> tuple[float, .
     density = _density(values, low, high, bins)
     step = (high - low) / bins
     found: list[float] = [level]
-    peaks = np.flatnonzero((np.diff(density, prepend=-1.0) > 0) & (np.diff(density, append=-1.0) <= 0))
+    peaks = _peaks(density)
     most = density[int(min(max((level - low) / step, 0), bins - 1))]
     for peak in sorted(peaks, key=lambda p: -density[p]):
         height = low + _vertex(density, int(peak)) * step
@@ -83,12 +83,16 @@ def _terraces(values: np.ndarray, level: float, spread: float) -> tuple[float, .
     return tuple(sorted(found[1:]))
 
 
+def _peaks(density: np.ndarray) -> np.ndarray:
+    """Bins that are fuller than the one below and no less full than the one above."""
+    rising = density[1:] > density[:-1]
+    return np.flatnonzero(np.append(True, rising) & np.append(~rising, True))
+
+
 def _lowest_peak(density: np.ndarray) -> int:
     """Bin of the lowest peak that is well filled and parted by a valley from every fuller one above it."""
     top = int(np.argmax(density))
-    rising = np.diff(density, prepend=-1.0) > 0
-    falling = np.diff(density, append=-1.0) <= 0
-    for peak in np.flatnonzero(rising & falling).tolist():
+    for peak in _peaks(density).tolist():
         if peak >= top:
             break
         if density[peak] >= WELL_FILLED * density[top] and density[peak:top].min() < VALLEY * density[peak]:

@@ -57,8 +57,8 @@ def scan_of(
 ) -> xr.Dataset:
     """A scan of one channel from an array, for notebooks, simulators and tests.
 
-    height: (y, x) in `unit` (SI); pixel_size: metres, one number or (dy, dx); None where nobody knows it. Raises
-    ScanError for a size that no scan has.
+    height: (y, x) in `unit` (SI), real numbers; pixel_size: metres, one number or (dy, dx); None where nobody knows it.
+    Raises ScanError for a size that no scan has, and for what are no numbers.
 
     >>> scan_of(np.zeros((4, 5)), 2e-9).sizes["x"]
     5
@@ -66,6 +66,7 @@ def scan_of(
     from .grid import Axis, Channel
 
     height = np.asarray(height)
+    check_real(height.dtype, "this array")
     if height.ndim != 2:
         raise ScanError(f"an image has two axes (y, x); this array has shape {height.shape}")
     if 0 in height.shape:
@@ -90,7 +91,8 @@ def check(scan: xr.Dataset) -> xr.Dataset:
     Raises ScanError or UnitError naming the promise that is broken, the thing and the value.
     """
     if not isinstance(scan, xr.Dataset):
-        raise ScanError(f"a scan is an xarray.Dataset; this is a {type(scan).__name__}")
+        move = "take one of its nodes" if isinstance(scan, xr.DataTree) else "make one of an array with scan_of"
+        raise ScanError(f"a scan is an xarray.Dataset; this is a {type(scan).__name__}; {move}")
     if not scan.data_vars:
         raise ScanError("the scan has no variable; a scan holds at least one channel")
     for name, variable in {**scan.data_vars, **scan.coords}.items():
@@ -103,6 +105,14 @@ def check(scan: xr.Dataset) -> xr.Dataset:
             raise ScanError(f"promise 3: the variable name {name!r} is not lower_case_with_underscores")
     steps(scan)
     return scan
+
+
+def check_real(dtype: np.dtype, what: str) -> None:
+    """Raises ScanError, which begins with `what`, for numbers that no image is made of: complex ones, text, objects."""
+    if dtype.kind == "c":
+        raise ScanError(f"{what} holds complex numbers; take its magnitude, abs(…), or one part, (…).real")
+    if dtype.kind not in "biuf":
+        raise ScanError(f"{what} holds values of type {dtype}; an image is made of plain numbers, such as float64")
 
 
 def _check_unit(name: str, variable: xr.DataArray) -> None:
@@ -190,4 +200,4 @@ def _plain(value: object) -> object:
     return str(value)
 
 
-__all__ = ["channel", "check", "from_grid", "label", "pixel_size", "scan_of"]
+__all__ = ["channel", "check", "check_real", "from_grid", "label", "pixel_size", "scan_of"]

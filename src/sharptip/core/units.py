@@ -37,7 +37,7 @@ def _atom(text: str) -> tuple[float, str, int]:
     """'nm' → (1e-9, 'm', 1); 'm^-1' → (1, 'm', -1)."""
     match = re.fullmatch(r"(.*?[^\d^+-])(?:\^?([+-]?\d))?", text)
     if not match:
-        raise UnitError(f"unit {text!r} is not understood")
+        raise _unknown(text)
     symbol, power = match[1], int(match[2] or 1)
     if symbol in _BASE:
         si, factor = _BASE[symbol]
@@ -45,10 +45,14 @@ def _atom(text: str) -> tuple[float, str, int]:
         si, factor = _BASE[symbol[1:]]
         factor *= _PREFIX[symbol[0]]
     else:
-        raise UnitError(f"unit {text!r} is not understood")
+        raise _unknown(text)
     if si == "g":  # the one SI base unit that carries a prefix
         si, factor = "kg", factor * 1e-3
     return factor**power, si, power
+
+
+def _unknown(text: str) -> UnitError:
+    return UnitError(f"unit {text!r} is not understood; nm, Å, pA, mV, nN, kHz, deg, %, N/m are, or arb for none")
 
 
 def to_si(unit: str) -> tuple[float, str]:

@@ -22,7 +22,7 @@ import xarray as xr
 
 from .. import __version__, io
 from ..core.errors import ScanError, SharptipError, WriteError
-from ..core.files import write_text
+from ..core.files import is_there, make_folder, putting, write_text
 from ..core.history import steps
 from ..core.scan import label
 from ..io.layout import Size
@@ -150,7 +150,7 @@ def _chosen(fitted: Fitted, curve: str | None) -> int:
 
 def _names_there(out: Path, overwrite: bool) -> set[str]:
     """Names in the folder that an earlier run wrote. Raises WriteError where `out` is no folder."""
-    if out.exists() and not out.is_dir():
+    if is_there(out) and not out.is_dir():
         raise WriteError(f"{out}: is a file; what comes out needs a folder of its own, choose another --out")
     record = out / RECORD
     if not record.is_file():
@@ -165,13 +165,11 @@ def _names_there(out: Path, overwrite: bool) -> set[str]:
 
 def _draft(out: Path) -> Path:
     """A folder beside the results, on the same disk."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
+    with putting(out):
         for old in out.glob(".unfinished-*"):  # of a run that was killed
             shutil.rmtree(old, ignore_errors=True)
         return Path(tempfile.mkdtemp(prefix=".unfinished-", dir=out))
-    except OSError as error:
-        raise WriteError(f"{out}: cannot write there ({error.strerror}); choose another --out") from None
 
 
 def _put(draft: Path, out: Path, ours: set[str], overwrite: bool) -> None:
@@ -183,7 +181,7 @@ def _put(draft: Path, out: Path, ours: set[str], overwrite: bool) -> None:
             f"{out / foreign[0]}: is there already and was not written by this command; --overwrite replaces it, or "
             "choose another --out"
         )
-    try:
+    with putting(out):
         for name in sorted(ours - set(new)) + new:
             target = out / name
             if target.is_dir():
@@ -192,8 +190,6 @@ def _put(draft: Path, out: Path, ours: set[str], overwrite: bool) -> None:
                 target.unlink(missing_ok=True)
         for name in sorted(new, key=lambda n: n == RECORD):  # the record last: it says that the rest is there
             os.replace(draft / name, out / name)
-    except OSError as error:
-        raise WriteError(f"{out}: cannot be written ({error.strerror or error})") from None
 
 
 # -- what is written ----------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -140,14 +140,22 @@ class Fitted:
             yield dict(zip(table, cells, strict=True))
 
     def reasons_counted(self) -> list[tuple[str, str, int]]:
-        """(verdict, reason of the first of them, how many), the most frequent first; alike but for numbers is alike."""
-        told = Counter(zip(self.verdicts.tolist(), map(_general, self.reasons.tolist()), strict=True))
-        first = {(v, _general(why)): why for v, why in zip(self.verdicts[::-1], self.reasons[::-1], strict=True)}
-        return [
-            (v, first[v, why] if n == 1 or "…" not in why else f"such as: {first[v, why]}", n)
-            for (v, why), n in told.most_common()
-            if v != GOOD or why
-        ]
+        """(verdict, reason, how many), the most frequent first. Alike but for numbers is alike: the first is told."""
+        told: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        for verdict, why in zip(self.verdicts.tolist(), self.reasons.tolist(), strict=True):
+            if verdict != GOOD or why:
+                told[verdict, _general(why)][why] += 1
+        counted = [(v, _first_of(reasons), reasons.total()) for (v, _), reasons in told.items()]
+        return sorted(counted, key=lambda row: -row[2])
+
+
+def _first_of(reasons: Counter[str]) -> str:
+    """
+    >>> _first_of(Counter(["noise of 3 nm", "noise of 4 nm"])), _first_of(Counter(["no contact", "no contact"]))
+    ('noise of 3 nm (the first of them; the numbers differ)', 'no contact')
+    """
+    first = next(iter(reasons))
+    return first if len(reasons) == 1 else f"{first} (the first of them; the numbers differ)"
 
 
 def faults_of(answer: xr.Dataset, n: int) -> np.ndarray:

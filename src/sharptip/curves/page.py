@@ -23,7 +23,7 @@ from .maps import has_grid, shown
 
 _CAPTIONS = {  # figure → heading, caption
     "curve": ("One curve", "Data, fit and what is left over, with 95 % intervals in brackets."),
-    "curves": ("Many curves", "Spread over all of them; up to a third of those shown are such as are not good."),
+    "curves": ("Many curves", ""),
     "maps": ("Maps", "Grey where nothing was told; colours span the 0.5th to the 99.5th percentile."),
 }
 ON_SHEET = 12  # curves on the sheet
@@ -110,16 +110,31 @@ def page_of(
 
 def _sections(fitted: Fitted, figures: Mapping[str, Figure], several: bool) -> Iterator[Section]:
     tail = f" · {fitted.scan.attrs.get('name', '')}" if several else ""
-    blocks: list[Any] = [_summary(fitted)]
+    blocks: list[Any] = [_summary(fitted) if fitted.count(GOOD) else Text(_none_good(fitted))]
     blocks += [Warning(why[:1].upper() + why[1:] + ".") for why in fitted.missing]
     if fitted.notes:
         blocks.append(Text(" ".join(fitted.notes)))
     yield Section(f"What the curves say{tail}", blocks)
     for name, (heading, caption) in _CAPTIONS.items():
         if name in figures:
-            yield Section(f"{heading}{tail}", [Picture(figures[name], caption, heading)])
+            said = caption or _sheet_told(fitted)
+            yield Section(f"{heading}{tail}", [Picture(figures[name], said, heading)])
     if fitted.count(GOOD) < fitted.n:
         yield Section(f"Curves that are not good, and why{tail}", list(_not_good(fitted)))
+
+
+def _sheet_told(fitted: Fitted) -> str:
+    """How many of the curves the sheet shows, and how many of those are not good."""
+    shown = _spread(fitted)
+    bad = int((fitted.verdicts[shown] != GOOD).sum())
+    which = f"All {fitted.n} curves" if len(shown) == fitted.n else f"{len(shown)} of {fitted.n} curves, evenly spread"
+    many = {0: "all of them are", len(shown): "none of them is"}.get(bad, f"{len(shown) - bad} of those shown are")
+    return f"{which}; {many} good."
+
+
+def _none_good(fitted: Fitted) -> str:
+    which = f"None of the {fitted.n} curves is" if fitted.n > 1 else "The one curve is not"
+    return f"{which} good, so no number is told of them together. The numbers of each are in curves.csv."
 
 
 def _summary(fitted: Fitted) -> Table:

@@ -204,8 +204,16 @@ def _why(verdict: str, kept: float, real: bool) -> str:
     """'bad: no_contact' and the probability that such a curve is kept, in words."""
     _, _, kind = verdict.partition(": ")
     judge = "people" if real else "a model of simulated curves"
-    chance = f"{judge} would keep it with a probability of {kept:.0%}" if np.isfinite(kept) else "not worth keeping"
+    chance = f"{judge} would keep it with a probability {_share(kept)}" if np.isfinite(kept) else "not worth keeping"
     return f"it looks like {kind.replace('_', ' ')}; {chance}" if kind else chance
+
+
+def _share(p: float) -> str:
+    """
+    >>> _share(0.02), _share(0.0004)
+    ('of 2%', 'below 1%')
+    """
+    return "below 1%" if p < 0.01 else f"of {p:.0%}"
 
 
 def _card(model: Model) -> dict[str, Any]:

@@ -81,7 +81,6 @@ def answers_out_of_fold(
             model = Model(recipe, **options).fit([examples[j] for j in train], seed)
             found = model.probabilities([examples[j] for j in test])
             if file is not None:
-                file.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(file, partial(_save, answers=found))
         for name, p in found.items():
             answers.setdefault(name, np.full((len(examples), p.shape[1]), np.nan))[test] = p

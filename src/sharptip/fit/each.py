@@ -347,7 +347,6 @@ def cross_validate(
             model = Model(recipe, **options).fit([examples[j] for j in train], seed)
             found = {int(j): everybody(model, examples[j].scan)[0] for j in test}
             if file is not None:
-                file.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(file, partial(_save, found=found))
         said |= found
     tell("folds", len(parts), len(parts))

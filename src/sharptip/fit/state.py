@@ -16,6 +16,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ..core.errors import ModelError
+from ..core.files import putting
 
 CARD = "sharptip training state"  # key of the JSON text in the file's header
 
@@ -43,11 +44,12 @@ class Kept:
         tensors = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
         card = json.dumps({"settings": self.settings, "history": history})
         part = path.with_name(path.name + ".part")
-        with part.open("wb") as file:
-            file.write(save(tensors, metadata={CARD: card}))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        with putting(path):
+            with part.open("wb") as file:
+                file.write(save(tensors, metadata={CARD: card}))
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
 
     def load(self, path: Path) -> dict[str, Any]:
         """Put the network and the optimiser back as they were; returns the history.

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import registry
-from ..core.errors import ReadError, ScaleError, ScanError, WriteError
+from ..core.errors import ReadError, ScanError, WriteError
+from ..core.files import putting
 from ..core.grid import INCOMPLETE, Grid, checked
 from ..core.lazy import Lazy
 from ..core.marks import KINDS, Mark, marked
@@ -165,11 +166,11 @@ def read_with(
 
 
 def _options(reader: Any, path: Path, size: Size, channel: str | None, unit: str | None) -> dict[str, Any]:
-    """What a reader is told beside the path. Raises ScaleError for a size that its files say themselves."""
+    """What a reader is told beside the path. Raises ReadError for a size that its files say themselves."""
     if getattr(reader, "NEEDS_SIZE", False):
         return {"size": size, "channel": channel, "unit": unit}
     if size not in (None, "unknown"):
-        raise ScaleError(f"{path}: {reader.NAME} files say their own size; leave size out")
+        raise ReadError(f"{path}: {reader.NAME} files say their own size; leave out size=")
     return {}
 
 
@@ -204,7 +205,7 @@ def _head(path: Path) -> bytes:
     except FileNotFoundError:
         raise ReadError(f"{path}: there is no such file") from None
     except (OSError, ValueError) as error:
-        raise ReadError(f"{path}: cannot be opened ({error})") from error
+        raise ReadError(f"{path}: cannot be opened ({getattr(error, 'strerror', None) or error})") from error
     if not head:
         raise ReadError(f"{path}: the file is empty")
     return head
@@ -219,9 +220,11 @@ def _reader(head: bytes, path: Path) -> Any:
                 return _fitting(reader, path)
         except DAMAGE as error:
             raise ReadError(f"{path}: the {reader.NAME} reader cannot judge it ({error})") from error
-    what = "a folder that is no zarr store" if path.is_dir() else _looks_like(head)
+    if path.is_dir():
+        raise ReadError(f"{path}: is a folder that no reader knows as one scan; name the files in it: {path / '*'}")
+    what = _looks_like(head)
     named = [reader.NAME for reader in readers if path.suffix.lower() in reader.SUFFIXES]
-    if named and not path.is_dir():
+    if named:
         like, size = " or ".join(sorted(named)), path.stat().st_size
         what += f", though it is named like {like}"
         if size < SHORT:
@@ -342,17 +345,17 @@ def write(
     writable(path)
     if _WRITERS[suffix] != "movie" and (speed is not None or fps is not None):
         raise WriteError(f"{path}: speed and fps are for movies, .mp4 and .gif")
-    from .pick import pick_all
+    from .pick import left_behind, pick_all, tell_lost
 
     writer = import_module(f".{_WRITERS[suffix]}", __name__)
-    nodes = pick_all(_nodes(scan), channel, direction, frame, skip_junk)
-    try:
+    given = _nodes(scan)
+    nodes = pick_all(given, channel, direction, frame, skip_junk)
+    with putting(path):
         if _WRITERS[suffix] == "movie":
-            writer.write(nodes, path, speed=speed, fps=fps, tell=tell)
+            lost = writer.write(nodes, path, speed=speed, fps=fps, tell=tell)
         else:
-            writer.write(nodes, path)
-    except OSError as error:
-        raise WriteError(f"{path}: cannot be written ({error})") from error
+            lost = writer.write(nodes, path) or []
+    tell_lost(path, [*lost, *left_behind(given, nodes, suffix, by_number=frame is not None)])
 
 
 def check_fits(
@@ -381,8 +384,9 @@ def writable(path: Path) -> None:
     if path.suffix.lower() not in _WRITERS:
         known = " or ".join((", ".join(WRITTEN[:-1]), WRITTEN[-1]))
         raise WriteError(f"{path}: scans are written as {known}, not as {path.suffix or 'no suffix'!r}")
-    if not path.parent.is_dir():
-        raise WriteError(f"{path}: there is no folder {path.parent}")
+    with putting(path):
+        if not path.parent.is_dir():
+            raise WriteError(f"{path}: there is no folder {path.parent}")
 
 
 def _nodes(scan: Any) -> dict[str, Any]:
@@ -396,8 +400,9 @@ def _nodes(scan: Any) -> dict[str, Any]:
     elif isinstance(scan, xr.Dataset):
         nodes = {"/": scan}
     else:
-        called = node_names(str(one.attrs.get("name", "")) for one in scan)
-        nodes = {"/": xr.Dataset()} | {f"/{name}": one for name, one in zip(called, scan, strict=True)}
+        several = [check(one) for one in scan] if isinstance(scan, Iterable) else [check(scan)]
+        called = node_names(str(one.attrs.get("name", "")) for one in several)
+        nodes = {"/": xr.Dataset()} | {f"/{name}": one for name, one in zip(called, several, strict=True)}
     for one in nodes.values():
         if one.data_vars:
             check(one)

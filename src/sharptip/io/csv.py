@@ -8,6 +8,7 @@ map is written a stretch of curves at a time, so that it need not fit into the m
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -16,25 +17,39 @@ import numpy as np
 
 from ..core.errors import WriteError
 from ..core.files import write_whole
-from .pick import tell_lost
 
+_COUNTS = ("row", "column", "length")
+_LARGE = 10**8  # bytes of a table that are told before it is written
+_CELL = 19  # bytes of a number with its comma
 _ROWS = 2**18  # that are made at a time, at most, but for one curve
 
 
-def write(nodes: Mapping[str, Any], path: Path) -> None:
-    """Write the channels of one scan; what the format cannot keep is told in a warning."""
+def write(nodes: Mapping[str, Any], path: Path) -> list[str]:
+    """Write the channels of one scan; returns what the format cannot keep."""
     scans = [s for s in nodes.values() if s.data_vars]
     if len(scans) > 1:
         raise WriteError(f"{path}: .csv holds one table, and there are {len(scans)} scans; choose one (--scan)")
     scan = _ways_apart(scans[0])
     dims = _rows_of(scan)
 
+    _tell_large(path, scan, dims)
+
     def fill(temporary: Path) -> None:
         with temporary.open("w", encoding="utf-8", newline="") as file:
             _fill(file, scan, dims)
 
     write_whole(path, fill)
-    tell_lost(path, ["the attributes, header and history"])
+    return ["the attributes, header and history"]
+
+
+def _tell_large(path: Path, scan: Any, dims: tuple[str, ...]) -> None:
+    padded = int(np.prod([scan.sizes[d] for d in dims]))
+    rows = int(np.nansum(scan["length"].values)) if "length" in scan and dims[-1] == "sample" else padded
+    size = rows * (len(dims) + len(scan.data_vars)) * _CELL
+    if size > _LARGE:
+        part = "one frame" if "time" in dims else "one channel" if len(scan.data_vars) > 1 else "a smaller part"
+        said = f"a table of {rows} rows, about {size / 1e6:.0f} MB; {part}, or .zarr, takes less room"
+        warnings.warn(f"{path}: {said}", stacklevel=4)
 
 
 def _ways_apart(scan: Any) -> Any:
@@ -100,7 +115,7 @@ def _table(part: Any, dims: tuple[str, ...], segments: list[str]) -> Any:
         )
         if name == "segment" and segments:
             values = _named(values, segments)
-        columns[_head(str(name), variable.attrs)] = values.ravel()
+        columns[_head(str(name), variable.attrs)] = _whole(values.ravel()) if name in _COUNTS else values.ravel()
     table = pd.DataFrame(columns)
     if "length" in part and dims[-1] == "sample":
         own = np.arange(shape[-1]) < np.asarray(part["length"].values)[..., None]
@@ -112,6 +127,14 @@ def _counted(dim: str, values: np.ndarray) -> np.ndarray:
     """Places that only count, as whole numbers."""
     counts = dim in ("curve", "sample", "site") and np.array_equal(values, np.round(values))
     return values.astype(int) if counts else values
+
+
+def _whole(values: np.ndarray) -> Any:
+    """Counts without a decimal point, also beside missing ones; as they are where one is no whole number."""
+    import pandas as pd
+
+    known = values[np.isfinite(values)]
+    return pd.array(values, "Int64") if np.array_equal(known, np.round(known)) else values
 
 
 def _named(values: np.ndarray, segments: list[str]) -> np.ndarray:

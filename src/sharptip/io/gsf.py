@@ -19,7 +19,7 @@ from ..core.files import write_whole
 from ..core.grid import Channel, Grid
 from ..core.units import to_si
 from .layout import Size, count, given_axes, join_directions, native, positive, split_direction, take, text
-from .pick import KEPT, facts, kept_apart, odd_attributes, only, regular, restored, single, tell_lost
+from .pick import KEPT, facts, kept_apart, odd_attributes, only, regular, restored, single
 
 NAME = "gsf"
 SUFFIXES = (".gsf",)
@@ -70,10 +70,9 @@ def read(path: Path, *, size: Size = None, channel: str | None = None, unit: str
     return [Grid(path.stem, tuple(channels), axes, header)]
 
 
-def write(nodes: Mapping[str, Any], path: Path) -> None:
-    """Write the one image there is; what the format cannot keep is told in a warning."""
-    image = only(nodes, [("y", "x")], ".gsf")
-    scan = next(s for s in nodes.values() if image.name in s.data_vars)
+def write(nodes: Mapping[str, Any], path: Path) -> list[str]:
+    """Write the one image there is; returns what the format cannot keep."""
+    _, scan, image = only(nodes, [("y", "x")], ".gsf")
     values, same = single(np.asarray(image.values), repr(image.name))
     unit, way = str(image.attrs["units"]), image.attrs.get("direction")
     lines = {"XRes": values.shape[1], "YRes": values.shape[0]}
@@ -88,4 +87,4 @@ def write(nodes: Mapping[str, Any], path: Path) -> None:
     raw = head + b"\0" * (4 - len(head) % 4) + values.astype("<f4").tobytes()
     write_whole(path, lambda temporary: temporary.write_bytes(raw))
     lost = kept_apart(scan, str(image.name)) + odd_attributes(scan, image)
-    tell_lost(path, lost + ([] if same else ["more than 7 digits (32-bit floats)"]))
+    return lost + ([] if same else ["more than 7 digits (32-bit floats)"])

@@ -25,7 +25,7 @@ from ..core.units import is_si, to_si
 from . import gwy_place as places
 from .gwy_place import FACTS, LOST, PLACE, Place
 from .layout import Size, count, given_axes, join_directions, positive, split_direction, take, text
-from .pick import KEPT, regular, tell_lost
+from .pick import KEPT, regular
 
 NAME = "gwy"
 SUFFIXES = (".gwy",)
@@ -239,16 +239,16 @@ def _kept(channels: Mapping[str, Mapping[str, Any]]) -> dict[str, object]:
     return others | {k: kept[k] for k in KEPT if isinstance(kept.get(k), str)}
 
 
-def write(nodes: Mapping[str, Any], path: Path) -> None:
-    """Write every image of the scans into one container."""
+def write(nodes: Mapping[str, Any], path: Path) -> list[str]:
+    """Write every image of the scans into one container; returns what it cannot keep."""
     scans = [one for one in nodes.values() if one.data_vars]
     data = contained(scans, path)
     odd = [f"the attributes {', '.join(some)}" for one in scans if (some := places.not_plain(one))]
     others = [f"{name} {dict(v.sizes)}" for one in scans for name, v in one.data_vars.items()
               if not {"y", "x"} <= set(v.dims)]  # fmt: skip
     more = f" and {len(others) - _TOLD} more" if len(others) > _TOLD else ""
-    tell_lost(path, [*([f"what is no image: {', '.join(others[:_TOLD])}{more}"] if others else []), *odd])
     write_whole(path, lambda temporary: temporary.write_bytes(data))
+    return [*([f"what is no image: {', '.join(others[:_TOLD])}{more}"] if others else []), *odd]
 
 
 def contained(scans: list[Any], path: Path) -> bytes:

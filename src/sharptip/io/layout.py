@@ -159,12 +159,12 @@ def image_axes(shape: tuple[int, int], height: float, width: float) -> dict[str,
 def given_axes(shape: tuple[int, int], size: Size, own: tuple[float, float] | None, what: str) -> dict[str, Axis]:
     """Axes of an image whose format need not say a size: its own (height, width) in metres, or the caller's.
 
-    Raises ScaleError where neither says one, and where both do, since a size that is given is not a correction.
+    Raises ScaleError where neither says one, ReadError where both do: a size that is given is not a correction.
     """
     ny, nx = shape
     if own is not None:
         if size is not None and size != UNKNOWN:
-            raise ScaleError(f"{what} says its own size, {own[0]:g} × {own[1]:g} m; leave size out")
+            raise ReadError(f"{what} says its own size, {own[0]:g} × {own[1]:g} m; leave out size=")
         return image_axes(shape, *own)
     if size is None:
         raise ScaleError(f"{what} says no physical size; {_HELP}")

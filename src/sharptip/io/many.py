@@ -60,7 +60,7 @@ def each(
     A `distributed.LocalCluster` closes workers that it has started again after a death, 15 s later, and then waits
     for ever: set `distributed.deploy.lost-worker-timeout` to hours where files may be deadly.
     """
-    queue = iter(paths)
+    queue = iter(_several(paths))
     if executor is not None:
         suspects = yield from _each_on(executor, function, queue, at_once or _AT_ONCE)
         for path in [*suspects, *(queue if suspects else ())]:
@@ -75,6 +75,13 @@ def each(
             return
         for path in suspects:
             yield path, _alone(function, path)
+
+
+def _several(paths: Iterable[Path_]) -> Iterable[Path_]:
+    """The paths, unless they are one: the letters of its name are no files."""
+    if isinstance(paths, str | bytes | os.PathLike):
+        raise ReadError(f"{os.fsdecode(paths)}: is one path; give a list, such as sorted(Path(…).glob('*.sxm'))")
+    return paths
 
 
 def _processes(n: int) -> ProcessPoolExecutor:
@@ -209,7 +216,7 @@ def open_many(
     from ..core.history import entry
     from ..core.scan import check
 
-    listed = [os.fspath(p) for p in paths]
+    listed = [os.fspath(p) for p in _several(paths)]
     for path, n in Counter(listed).items():
         if n > 1:
             raise ReadError(f"{path}: is named {n} times; name each file once")

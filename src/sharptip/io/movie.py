@@ -21,7 +21,7 @@ from ..core.errors import WriteError
 from ..core.files import write_whole
 from ..core.marks import Mark, marks
 from ..core.units import say, shown
-from .pick import kept_apart, only, regular, tell_lost
+from .pick import kept_apart, only, regular
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -64,18 +64,18 @@ def write(
     speed: float | None = None,
     fps: float | None = None,
     tell: Tell | None = None,
-) -> None:
-    """Write the one film there is. speed: in times the real one; fps: frames per second; 10 of them without either."""
-    film = only(nodes, [("time", "y", "x")], path.suffix)
+) -> list[str]:
+    """Write the one film there is; returns what the format cannot keep.
+
+    speed: in times the real one; fps: frames per second; 10 of them without either.
+    """
+    _, scan, film = only(nodes, [("time", "y", "x")], path.suffix)
     rate = _rate(np.asarray(film["time"].values, float), speed, fps)
-    scan = next(s for s in nodes.values() if film.name in s.data_vars)
     look = _look(film, marks(scan))
     pictures = _drawn(film, look, tell)
     encode = _gif if path.suffix.lower() == ".gif" else _mp4
     write_whole(path, lambda temporary: encode(pictures, temporary, rate))
-    tell_lost(
-        path, ["the numbers themselves (it holds colours)", "header and history", *kept_apart(scan, str(film.name))]
-    )
+    return ["the numbers themselves (it holds colours)", "header and history", *kept_apart(scan, str(film.name))]
 
 
 def _rate(times: np.ndarray, speed: float | None, fps: float | None) -> Fraction:

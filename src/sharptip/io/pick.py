@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 ABOUT_CURVES = ("length", "segment", "time", "row", "column", "tip_x", "tip_y", "spring_constant", "sensitivity")
+_TOLD = 3  # scans that are named where more are lost
 KEPT = ("name", "header", "history", "slow_direction", "scan_direction")  # facts of a scan that are text
 
 
@@ -99,7 +100,9 @@ def _one_way(scan: xr.Dataset, direction: str) -> xr.Dataset:
         both = [v for v in scan.data_vars if "direction" in scan[v].dims]
         scan = scan.sel(direction=direction).drop_vars("direction")
         for name in both:
-            scan[name].attrs["direction"] = direction
+            attrs = scan[name].attrs
+            other = attrs.pop("vendor_name_backward", None)  # what the instrument called the other of both ways
+            attrs |= {"direction": direction, **({"vendor_name": other} if other and direction == "backward" else {})}
     named = {v: scan[v].attrs["direction"] for v in scan.data_vars if "direction" in scan[v].attrs}
     others = [v for v, way in named.items() if way != direction]
     if len(others) == len(scan.data_vars):
@@ -135,10 +138,13 @@ HELD: dict[str, list[tuple[str, ...]]] = {
 HELD[".tiff"] = HELD[".tif"]
 
 
-def only(nodes: Mapping[str, Any], dims: Iterable[tuple[str, ...]], format: str) -> xr.DataArray:
-    """The one channel there is, with its axes in the first of `dims` that fit. What leaves a choice is refused.
+def only(
+    nodes: Mapping[str, Any], dims: Iterable[tuple[str, ...]], format: str
+) -> tuple[str, xr.Dataset, xr.DataArray]:
+    """(the place of its scan, the scan, the one image there is), the image's axes in the first of `dims` that fit.
 
-    Raises WriteError that names the choices.
+    Curves of the same name in other scans are no images. What leaves a choice is refused. Raises WriteError that names
+    the choices.
     """
     found = {
         (path, str(name)): scan[name] for path, scan in nodes.items() for name in scan.data_vars
@@ -160,11 +166,11 @@ def only(nodes: Mapping[str, Any], dims: Iterable[tuple[str, ...]], format: str)
             f"{format} holds one image, and {names[0]!r} is in {len(found)} scans; write one of them alone (--scan at "
             f"the command line), or all as .zarr, .nc or .gwy"
         )
-    one = next(iter(found.values()))
+    (place, _), one = next(iter(found.items()))
     dims = list(dims)
     fits = [d for d in dims if set(d) == set(one.dims)]
     if fits:
-        return one.transpose(*fits[0])
+        return place, nodes[place], one.transpose(*fits[0])
     if set(one.dims) == {"time", "y", "x"}:
         raise WriteError(
             f"{format} holds one image; choose frame=, from 0 to {one.sizes['time'] - 1}, or write the film as .tif, "
@@ -181,13 +187,36 @@ def tell_lost(path: Path, lost: Iterable[str]) -> None:
     """A warning that names what a format cannot keep."""
     lost = list(lost)
     if lost:
-        warnings.warn(f"{path}: {path.suffix} does not keep {'; '.join(lost)}. .zarr and .nc do", stacklevel=4)
+        warnings.warn(f"{path}: {path.suffix} does not keep {'; '.join(lost)}. .zarr and .nc do", stacklevel=3)
+
+
+def left_behind(given: Mapping[str, Any], picked: Mapping[str, Any], suffix: str, by_number: bool) -> list[str]:
+    """The scans of a file that are not in a format for one, as something that is lost.
+
+    `picked` are those of the `given` ones that have what was asked for; with `by_number` a frame was, which may be a
+    scan of its own.
+    """
+    if suffix not in {*HELD, ".csv"} or sum(bool(scan.data_vars) for scan in given.values()) < 2:
+        return []
+    table = (at for at, scan in picked.items() if scan.data_vars)  # of .csv, which holds all of one scan
+    place = only(picked, HELD[suffix], suffix)[0] if suffix in HELD else next(table)
+    if by_number and "time" not in given[place].dims:
+        return []
+    left = [f"{at.strip('/')} ({_sizes(scan)})" for at, scan in given.items() if at != place and scan.data_vars]
+    more = f" and {len(left) - _TOLD} more" if len(left) > _TOLD else ""
+    return [f"the other scan{'s' * (len(left) > 1)}: {', '.join(left[:_TOLD])}{more}"] if left else []
+
+
+def _sizes(scan: Any) -> str:
+    """What a scan is like, by its channel with most numbers."""
+    name, most = max(scan.data_vars.items(), key=lambda item: item[1].size)
+    return " × ".join(f"{n} {dim}" for dim, n in most.sizes.items()) if most.dims else str(name)
 
 
 def kept_apart(scan: Any, channel: str) -> list[str]:
     """The other channels of a scan, as something that is lost; what marks its frames is no channel."""
     others = [str(v) for v in scan.data_vars if v != channel and v not in KINDS]
-    return [f"the channels {', '.join(others)}"] if others else []
+    return [f"the channel{'s' * (len(others) > 1)} {', '.join(others)}"] if others else []
 
 
 def odd_attributes(scan: Any, image: Any) -> list[str]:

@@ -17,17 +17,16 @@ from ..core.errors import WriteError
 from ..core.files import write_whole
 from ..core.marks import Mark, marks
 from ..core.units import shown
-from .pick import facts, kept_apart, odd_attributes, only, regular, single, tell_lost
+from .pick import facts, kept_apart, odd_attributes, only, regular, single
 
 _LARGEST = 2**32 - 2**20  # bytes; ImageJ's TIFF counts them with 32 bits
 
 
-def write(nodes: Mapping[str, Any], path: Path) -> None:
-    """Write the one image or film there is; what the format cannot keep is told in a warning."""
+def write(nodes: Mapping[str, Any], path: Path) -> list[str]:
+    """Write the one image or film there is; returns what the format cannot keep."""
     import tifffile
 
-    image = only(nodes, [("y", "x"), ("time", "y", "x")], ".tif")
-    scan = next(s for s in nodes.values() if image.name in s.data_vars)
+    _, scan, image = only(nodes, [("y", "x"), ("time", "y", "x")], ".tif")
     shape = tuple(image.sizes.values())
     if 4 * image.size > _LARGEST:
         raise WriteError(
@@ -53,7 +52,7 @@ def write(nodes: Mapping[str, Any], path: Path) -> None:
     write_whole(path, lambda temporary: tifffile.imwrite(
         temporary, _pages(image, rounded), shape=shape, dtype=np.float32, imagej=True, metadata=told, **options
     ))  # fmt: skip
-    tell_lost(path, lost + (["more than 7 digits (32-bit floats)"] if any(rounded) else []))
+    return lost + (["more than 7 digits (32-bit floats)"] if any(rounded) else [])
 
 
 def _times(seconds: np.ndarray, found: Mapping[int, Mark]) -> dict[str, Any]:

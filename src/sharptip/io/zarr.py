@@ -12,8 +12,6 @@ from __future__ import annotations
 import itertools
 import math
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -22,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import ReadError, WriteError
+from ..core.files import draft_beside
 from ..core.grid import Grid
 from ..core.lazy import Lazy
 from . import store
@@ -118,16 +117,15 @@ def write(nodes: Mapping[str, Any], path: Path) -> None:
     if path.exists() and not (path / "zarr.json").is_file():
         raise WriteError(f"{path}: something that is no zarr store is there; it is not overwritten")
     made = [store.plain(where, scan) for where, scan in nodes.items()]
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    try:
-        _fill(temporary / "new", made)
-        if path.exists():
-            os.replace(path, temporary / "old")
-        os.replace(temporary / "new", path)
-    finally:
-        if not path.exists() and (temporary / "old").exists():
-            os.replace(temporary / "old", path)
-        shutil.rmtree(temporary, ignore_errors=True)
+    with draft_beside(path) as draft:
+        try:
+            _fill(draft / "new", made)
+            if path.exists():
+                os.replace(path, draft / "old")
+            os.replace(draft / "new", path)
+        finally:
+            if not path.exists() and (draft / "old").exists():
+                os.replace(draft / "old", path)
 
 
 def _fill(folder: Path, nodes: list[Node]) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SMALLEST = 16  # pixels along the shorter side; a spectrum and an ACF need some
 LOST = 0.5  # share of missing pixels beyond which an image is refused
+_OTHERS = "which is no image; curves and spectra are for `sharptip fit`"
 ROUNDING = 1e-13  # of the largest number; what levelling leaves of a flat image
 
 
@@ -198,7 +199,8 @@ def _of_scan(scan: xr.Dataset, channel: str) -> tuple[np.ndarray, tuple[float, f
 
     data = channel_of(scan, channel)
     if set(data.dims) != {"y", "x"}:
-        raise ScanError(f"{label(scan)}: {channel!r} has axes {tuple(data.dims)}; select one image (y, x) first")
+        move = "select one image (y, x) first" if {"y", "x"} <= set(data.dims) else _OTHERS
+        raise ScanError(f"{label(scan)}: {channel!r} has axes {tuple(data.dims)}; {move}")
     unit = data.attrs.get("units")
     if unit is None:
         raise UnitError(f"{label(scan)}: {channel!r} says no unit; set attrs['units'] to its SI unit")

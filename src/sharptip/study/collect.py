@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -115,7 +116,7 @@ def _is_scan_file(path: Path, folder: Path) -> bool:
     below = path.relative_to(folder).parts
     if any(part.startswith(".") for part in below) or any(part.endswith(".zarr") for part in below[:-1]):
         return False
-    return path.is_file() or path.suffix == ".zarr"
+    return os.path.isfile(path) or path.suffix == ".zarr"  # unlike pathlib, no error where nobody may look
 
 
 def from_table(table: Path) -> list[Entry]:

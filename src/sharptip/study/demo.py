@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from .. import io
-from ..core.files import write_whole
+from ..core.files import make_folder, write_whole
 from ..simulate.population import image
 
 
@@ -59,8 +59,8 @@ def write_demo(
     ]
     scans, truth = folder / "scans", folder / "truth"
     for label in {label for _, label, _ in wanted}:
-        (scans / label).mkdir(parents=True, exist_ok=True)
-    truth.mkdir(exist_ok=True)
+        make_folder(scans / label)
+    make_folder(truth)
     rows: dict[tuple[int, str, int], tuple[str, str, str]] = {}
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         jobs = {pool.submit(_write_one, folder, population, seed, *w): w for w in wanted}

@@ -64,7 +64,6 @@ def write_report(
 
 def _save_figures(page: Page, folder: Path) -> None:
     """Every figure of the page as a PNG of its own, numbered as on the page."""
-    folder.mkdir(parents=True, exist_ok=True)
     pictures = [b for section in page.sections for b in section.blocks if isinstance(b, Picture)]
     for i, picture in enumerate(pictures, start=1):
         name = "-".join(re.findall(r"[a-z0-9]+", picture.alt.lower())[:6])
