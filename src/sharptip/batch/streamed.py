@@ -21,14 +21,14 @@ from .. import io
 from ..clean import STEPS, name_of, step_of
 from ..clean.channel import Frames, NothingThere
 from ..clean.drift import drift_lazily
-from ..clean.flatten import NoSubstrate
 from ..core.history import steps as history
 from ..core.lazy import Lazy, for_xarray
 from . import changes
 from .journal import Record
 
 LARGE = 2**28  # bytes of a channel, from which on a film is cleaned in this way
-EACH = frozenset(STEPS) - changes.WHOLE - {"directions"}  # steps that change one channel, each of its images by itself
+EACH = frozenset(STEPS) - changes.WHOLE - {"directions"}  # steps that need a few frames of one channel at a time
+LOOK_BESIDE = frozenset({"scars"})  # those that look at the frames before and behind
 
 Row = Callable[[], Record]  # what came of a channel, once it is written
 
@@ -81,8 +81,7 @@ def _changed(scan: xr.Dataset, channel: str, names: Sequence[str], tally: _Tally
     data = scan[channel]
     first = scan[[channel]].isel(time=slice(0, 1), y=slice(0, 16), x=slice(0, 16))  # what kind of numbers they will be
     with warnings.catch_warnings():
-        for about in (NoSubstrate, NothingThere):
-            warnings.simplefilter("ignore", about)  # a corner of a frame says nothing of the film
+        warnings.simplefilter("ignore", UserWarning)  # a corner of a frame says nothing of the film
         for name in names:
             first = step_of(name)(first, channel=channel)
     first[channel].attrs.pop("levelled", None)
@@ -101,17 +100,24 @@ def _counted(scan: xr.Dataset, channel: str, tally: _Tally) -> xr.Dataset:
 
 
 def _through(scan: xr.Dataset, channel: str, names: Sequence[str], tally: _Tally, places: np.ndarray) -> np.ndarray:
-    """Some frames after the steps; what the steps changed is counted on the way."""
-    raw = block = scan.isel(time=places).load()
+    """Some frames after the steps; what the steps changed is counted on the way.
+
+    Where a step looks at the frames next to each, these go through the steps too, and are counted with their own.
+    """
+    reach = sum(name_of(name) in LOOK_BESIDE for name in names)
+    wide = np.unique([p + k for p in places for k in range(-reach, reach + 1) if 0 <= p + k < scan.sizes["time"]])
+    asked = np.searchsorted(wide, places)
+    block = scan.isel(time=wide).load()
     if names:
-        tally.take("before", places, raw, channel)
+        tally.take("before", places, block.isel(time=asked), channel)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NothingThere)  # a few lost frames are not the film
         for name in names:
             before, block = block, step_of(name)(block, channel=channel)
-            tally.changed(name_of(name), places, before, block, channel)
-    tally.take("after", places, block, channel)
-    return block[channel].transpose(*scan[channel].dims).values
+            tally.changed(name_of(name), places, before.isel(time=asked), block.isel(time=asked), channel)
+    out = block.isel(time=asked)
+    tally.take("after", places, out, channel)
+    return out[channel].transpose(*scan[channel].dims).values
 
 
 class _Tally:

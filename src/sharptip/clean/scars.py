@@ -7,6 +7,7 @@ rms difference of neighbouring lines.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from math import frexp
 
@@ -24,8 +25,13 @@ MIN_LENGTH = 16  # pixels
 MOST = 0.05  # of the pixels on scars: where more look like it, they are the image's own texture
 STRICTER = 6  # times that the thresholds are raised by half before it is believed that there is none
 AGAIN = ("direction", "time")  # axes along which the next image shows the same place
+LONG = 0.5  # of a line: where more was mended, that is told
 EIGHT = np.ones(8, bool).view(np.uint64)[0]  # pixels that are True
 ROUNDS = 2  # mending a scar bares what was hidden beside it
+
+
+class PerhapsFibre(UserWarning):
+    """Most of a line was mended, which may have been a fibre along the fast axis."""
 
 
 def find_scars(
@@ -235,15 +241,35 @@ def scars(
     """Mend the scars of a channel from the lines above and below them.
 
     `low` and `high` are thresholds in rms differences of neighbouring lines, `max_width` is in lines, `min_length` in
-    pixels. What the other direction or the next frames show too is left as measured. Raises ChannelError for a channel
-    that is not there, ScanError for one that is no image.
+    pixels. What the other direction or the next frames show too is left as measured. A warning tells where most of a
+    line was mended, which may have been a fibre along the fast axis. Raises ChannelError for a channel that is not
+    there, ScanError for one that is no image.
     """
     axes = [name for name in image_channel(scan, channel).dims if name not in ("y", "x")]
     again = [axis for axis, name in enumerate(axes) if name in AGAIN]
-    return on_images(
-        scan,
-        channel,
-        lambda z: without_scars(
+
+    def change(z: np.ndarray) -> np.ndarray:
+        out = without_scars(
             z, low=low, high=high, max_width=max_width, min_length=min_length, rounds=rounds, again=again
-        ),
+        )
+        if said := _said(z, out):
+            warnings.warn(f"{channel}: {said}", PerhapsFibre, stacklevel=5)
+        return out
+
+    return on_images(scan, channel, change)
+
+
+def _said(z: np.ndarray, out: np.ndarray) -> str:
+    """What to say of images (..., y, x) before and after, where most of a line was mended."""
+    lines = np.count_nonzero((out != z) & np.isfinite(z), axis=-1) > LONG * z.shape[-1]
+    if not lines.any():
+        return ""
+    if z.ndim == 2:
+        at = np.flatnonzero(lines)
+        where = f"line {at[0]} was" if len(at) == 1 else f"{len(at)} lines, the first of them line {at[0]}, were"
+    else:
+        where = "in some images lines were"
+    return (
+        f"{where} mended along most of the width; a fibre along the fast axis would look the same (turn the scan, or "
+        "compare with the way back; without the step scars it stays)"
     )

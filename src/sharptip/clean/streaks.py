@@ -15,10 +15,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 FLANKS = 0.2  # of a scar's height: what the lines beside it have of it, at most, in the mean of both sides
+FLANK = 0.05  # and on one of them, where the other may be the foot of something
 OUTER = 0.8  # of the inner lines' height: what the outer lines of a scar have, at least
 SHIFT = 0.5  # lines by which a scar moves from one end to the other, at most
 AGAIN = 0.5  # of a scar's height: what another look at the same place shows of it, at most
-MOVED = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-6, 0, 6))  # lines and pixels by which that look may be off
+MOVED = tuple(
+    (dy, dx) for dy in (-1, 0, 1) for dx in (-6, 0, 6) if dy or dx
+)  # lines and pixels by which that look may be off
+GAP = 3  # pixels along the line between the parts of one streak on neighbouring lines, at most
 UP, DOWN = 1, 2  # bits of a mask: higher, or lower, than the lines above and below
 
 
@@ -47,12 +51,8 @@ class Streaks:
         side = np.where(np.arange(len(pixel)) < len(up), UP, DOWN).astype(found.dtype)
         row = pixel // width
         column = pixel - row * width
-        n, label = connected(row + (side == DOWN) * (lines + 1), column, width)
-        above, below = row - 1, row + 1
-        while (more := (above >= 0) & (found[above, column] & side > 0)).any():
-            above = above - more
-        while (more := (below < lines) & (found[np.minimum(below, lines - 1), column] & side > 0)).any():
-            below = below + more
+        n, label = connected(row + (side == DOWN) * (lines + 1), column, width, GAP)
+        above, below = _beyond(found, row, column, side)
         sign, share = np.where(side == UP, 1.0, -1.0), (row - above) / (below - above)
         return cls(n, label, row, column, above, below, sign, share, np.bincount(label))
 
@@ -82,19 +82,21 @@ class Streaks:
         return replace(self, **arrays)
 
 
-def connected(row: np.ndarray, column: np.ndarray, width: int) -> tuple[int, np.ndarray]:
+def connected(row: np.ndarray, column: np.ndarray, width: int, gap: int = 0) -> tuple[int, np.ndarray]:
     """Number of regions, and which one each pixel (pixel,) is in; the pixels are in order, in lines of `width`.
 
-    Pixels touch by their corners too. Ten times faster than to label an image that has little in it.
+    Pixels touch by their corners too, and across `gap` pixels between one line and the next. Ten times faster than to
+    label an image that has little in it.
     """
     if not len(row):
         return 0, np.zeros(0, int)
-    place = row * (width + 1) + column  # lines are parted
+    line = width + gap + 1  # lines are parted
+    place = row * line + column
     begins = np.diff(place, prepend=-2) > 1
     start, run = place[begins], np.cumsum(begins) - 1
     stop = place[np.append(begins[1:], True)] + 1
-    first = np.searchsorted(stop, start + width + 1)  # the runs in the next line that this one touches
-    count = np.maximum(np.searchsorted(start, stop + width + 1, side="right") - first, 0)
+    first = np.searchsorted(stop, start + line - gap)  # the runs in the next line that this one touches
+    count = np.maximum(np.searchsorted(start, stop + line + gap, side="right") - first, 0)
     one = np.repeat(np.arange(len(start)), count)
     other = np.arange(len(one)) - np.repeat(np.cumsum(count) - count - first, count)
     number, before = np.arange(len(start)), None
@@ -107,6 +109,18 @@ def connected(row: np.ndarray, column: np.ndarray, width: int) -> tuple[int, np.
         number = number[number]
     own, label = np.unique(number, return_inverse=True)
     return len(own), label[run]
+
+
+def _beyond(
+    found: np.ndarray, row: np.ndarray, column: np.ndarray, bits: np.ndarray | int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the nearest pixels above and below each (pixel,) that have none of the bits; may be beyond the edge."""
+    above, below, end = row - 1, row + 1, len(found) - 1
+    while (more := (above >= 0) & (found[above, column] & bits > 0)).any():
+        above = above - more
+    while (more := (below <= end) & (found[np.minimum(below, end), column] & bits > 0)).any():
+        below = below + more
+    return above, below
 
 
 def _ends(n: int, label: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -129,7 +143,7 @@ def likely_scars(
     excess = streaks.excess(z)
     scar = ~_shaped(streaks, z, excess, max_width)
     scar &= ~_repeated(streaks, excess, again, scar)
-    chosen = _apart(streaks, found, scar, streaks.sum(excess), max_width, before)[streaks.label]
+    chosen = _apart(streaks, found, scar, _outstanding(streaks, z, found), max_width, before)[streaks.label]
     out = np.zeros(z.shape, bool)
     out[streaks.row[chosen], streaks.column[chosen]] = True
     return out
@@ -146,7 +160,7 @@ def _shaped(s: Streaks, z: np.ndarray, excess: np.ndarray, max_width: int) -> np
     (flank_above, shift_above), (flank_below, shift_below) = (_edge(s, z, way) for way in (-1, 1))
     return (
         (last - first >= max_width)
-        | (flank_above + flank_below > 2 * FLANKS * height)
+        | ((flank_above + flank_below > 2 * FLANKS * height) & (np.minimum(flank_above, flank_below) > FLANK * height))
         | ((low < OUTER * inner * number) & (number < s.size))
         | ((np.minimum(abs(shift_above), abs(shift_below)) > SHIFT) & (shift_above * shift_below > 0))
     )
@@ -172,25 +186,39 @@ def _edge(s: Streaks, z: np.ndarray, way: int) -> tuple[np.ndarray, np.ndarray]:
 def _repeated(s: Streaks, excess: np.ndarray, again: Sequence[np.ndarray], those: np.ndarray) -> np.ndarray:
     """Streaks (n,) that stand out as much in another image of the same place; only `those` are looked at."""
     out = np.zeros(s.n, bool)
-    some = those[s.label]
-    if not len(again) or not some.any():
-        return out
-    s, excess = s.only(some), excess[some]
-    enough = np.maximum(AGAIN * s.sum(excess**2), 1e-300)
     for image in map(np.ascontiguousarray, again):
-        for dy, dx in MOVED:
-            out |= s.sum(s.excess(image, dy, dx) * excess) > enough
+        some = (those & ~out)[s.label]
+        left, own = s.only(some), excess[some]
+        shown = left.excess(image)
+        if not len(own) or np.array_equal(shown, own):  # a frame that was recorded twice is no second look
+            continue
+        enough = np.maximum(AGAIN * s.sum(excess**2), 1e-300)
+        out |= left.sum(shown * own) > enough
+        some = ~out[left.label]
+        left, own = left.only(some), own[some]
+        for dy, dx in MOVED if len(own) else ():
+            out |= left.sum(left.excess(image, dy, dx) * own) > enough
     return out
+
+
+def _outstanding(s: Streaks, z: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """By how much (n,) a streak stands out of what is above and below it and all others that touch it, on average.
+
+    What is left of the surface between two scars does not.
+    """
+    above, below = _beyond(found, s.row, s.column, UP | DOWN)
+    share = (s.row - above) / (below - above)
+    return s.sum(replace(s, above=above, below=below, share=share).excess(z)) / s.size
 
 
 def _apart(
     s: Streaks, found: np.ndarray, scar: np.ndarray, size: np.ndarray, max_width: int, before: np.ndarray | None
 ) -> np.ndarray:
-    """Streaks (n,) that are scars even with what touches them, to whichever side that stands out.
+    """Streaks (n,) that are scars even with what touches them, to whichever side that stands out; size: how far (n,).
 
     Beside a scar, and beside a fibre, what is left of the surface looks like a streak to the other side. So where
-    several together are thicker than a scar, none but the greatest is one; and none at all beside a greater one that
-    is no scar.
+    several together are thicker than a scar, none is one but the greatest and those to its side; and none at all
+    beside a greater one that is no scar.
     """
     if before is None:
         pixels = np.flatnonzero(found != 0)
@@ -212,4 +240,6 @@ def _apart(
     of_sample = np.zeros(n, bool)
     of_sample[at[strongest & ~scar]] = True
     thick = (last - first >= max_width)[at]
-    return scar & ~of_sample[at] & (~thick | (strongest & ~mended[at]))
+    side = np.zeros(n)
+    side[at[strongest]] = s.sign[one[strongest]]
+    return scar & ~of_sample[at] & (~thick | ((s.sign[one] == side[at]) & ~mended[at]))
