@@ -182,7 +182,7 @@ def test_written_whole_or_not_at_all(tmp_path, monkeypatch):
 
 def test_a_place_that_cannot_be_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(WriteError, match="choose another folder"):
+    with pytest.raises(WriteError, match="choose another place"):
         write_page(small(), tmp_path / "file" / "report.html")
 
 
